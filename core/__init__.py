@@ -1,0 +1,1 @@
+"""The trading domain. It knows nothing of skills, HTTP or chat."""

@@ -1,0 +1,1 @@
+"""Who may do what: users, teams, sessions, tokens, approvals, audit."""

@@ -1,0 +1,1 @@
+"""Data assets: what there is, its schema, its metadata and how it is read."""

@@ -1,0 +1,1 @@
+"""Instruments, calendars, prices, rules and where they come from."""

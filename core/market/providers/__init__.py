@@ -1,0 +1,1 @@
+"""Adapters for live sources of market data."""

@@ -1,0 +1,1 @@
+"""What was advised, per instrument, append-only."""

@@ -1,0 +1,1 @@
+"""Database session, unit of work, migrations."""

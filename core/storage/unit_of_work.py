@@ -1,0 +1,116 @@
+"""One call's view of the database: a snapshot to read from and at most one short write transaction.
+
+Reads before `write()` run in a deferred transaction of their own. `write()` ends that, takes the writer's lock at once
+(`BEGIN IMMEDIATE` on SQLite) and stays open after its block, so that the opener can add what belongs to the same
+effect (a stored result, an audit row) before `commit()`. Only the opener commits; leaving the unit of work
+without a commit rolls everything back.
+
+    async with database.unit_of_work() as uow:      # the dispatcher
+        async with uow.write():                     # the service
+            await uow.execute(insert(trades).values(...))
+        await uow.commit()                          # the dispatcher
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import CursorResult, Executable, Row
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+BEGIN_WRITE = "begin_write"
+"""Key of the execution option that makes the next transaction take the writer's lock at once."""
+
+Hook = Callable[["UnitOfWork"], Awaitable[None]]
+
+
+class _Phase(Enum):
+    READING = 1
+    WRITING = 2
+    WRITTEN = 3
+
+
+class WriteRefused(RuntimeError):
+    """A write outside `write()`, a second `write()`, or a write by a skill declared green: a programming error."""
+
+
+class UnitOfWork:
+    """See the module. Made by `Database.unit_of_work`; not shared between tasks."""
+
+    def __init__(self, engine: AsyncEngine, *, read_only: bool) -> None:
+        self._engine = engine
+        self._read_only = read_only
+        self._connection: AsyncConnection | None = None
+        self._phase = _Phase.READING
+        self._on_write: list[Hook] = []
+
+    async def fetch_all(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
+        """Return all rows of a query."""
+        return (await self._run(statement, parameters)).fetchall()
+
+    async def fetch_one(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
+        """Return the first row of a query, or None."""
+        return (await self._run(statement, parameters)).fetchone()
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Run a changing statement. Only inside `write()`, or after it by the opener."""
+        if self._phase is _Phase.READING:
+            message = "a changing statement outside uow.write()"
+            raise WriteRefused(message)
+        return await self._run(statement, parameters)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[None]:
+        """Take the writer's lock, run the hooks, then the block. An exception rolls back at once."""
+        if self._read_only or self._phase is not _Phase.READING:
+            message = "a read-only call may not write" if self._read_only else "only one uow.write() per call"
+            raise WriteRefused(message)
+        await self._close()
+        self._phase = _Phase.WRITING
+        try:
+            for hook in self._on_write:
+                await hook(self)
+            yield
+        except BaseException:
+            await self._close()
+            self._phase = _Phase.READING
+            raise
+        self._phase = _Phase.WRITTEN
+
+    def on_write(self, hook: Hook) -> None:
+        """Have `hook` run as the first thing inside the write transaction; used by the opener."""
+        self._on_write.append(hook)
+
+    @property
+    def has_written(self) -> bool:
+        """True once a `write()` block ended well and is waiting for `commit()`."""
+        return self._phase is _Phase.WRITTEN
+
+    async def commit(self) -> None:
+        """Make the write permanent. For the opener only; without a write it just ends the snapshot."""
+        if self._connection is not None:
+            await self._connection.commit()
+            await self._close()
+        self._phase = _Phase.READING
+        self._on_write.clear()
+
+    async def _run(self, statement: Executable, parameters: Any) -> CursorResult[Any]:
+        if self._connection is None:
+            connection = await self._engine.connect()
+            writing = self._phase is not _Phase.READING
+            self._connection = await connection.execution_options(**{BEGIN_WRITE: writing})
+        return await self._connection.execute(statement, parameters)
+
+    async def _close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+    async def __aenter__(self) -> "UnitOfWork":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._close()

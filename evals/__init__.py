@@ -1,0 +1,1 @@
+"""Conversations played against the real chat loop."""

@@ -1,0 +1,1 @@
+"""Holdings, trades and recommendations."""

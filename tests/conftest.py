@@ -1,0 +1,58 @@
+"""Fixtures everybody uses: a clock that stands still, repeatable ids, both databases, the real market data."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from core.clock import CHINA, FrozenClock
+from core.ids import SeededIds
+from core.storage.database import Database
+from tests.support.databases import PostgresCluster, create_schema, postgres_cluster
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock(datetime(2026, 11, 20, 15, 30, tzinfo=CHINA))
+
+
+@pytest.fixture
+def ids() -> SeededIds:
+    return SeededIds(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluster]:
+    with postgres_cluster(tmp_path_factory.mktemp("postgres")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database with the schema in place, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        opened = Database(f"sqlite+aiosqlite:///{tmp_path / 'desk.sqlite3'}")
+        await create_schema(opened)
+    else:
+        cluster: PostgresCluster = request.getfixturevalue("postgres")
+        opened = Database(await cluster.new_database())
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real market data; it is not part of the project."""
+    folder = Path(os.environ.get("DINGPAN_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "daily_bars.parquet").exists():
+        pytest.skip(f"real market data is absent: put it at {folder} or set DINGPAN_TEST_DATA")
+    return folder

@@ -1,0 +1,1 @@
+"""The machinery that turns typed functions into skills; the skills themselves are in skills/."""

@@ -1,0 +1,1 @@
+"""The registry in other people's formats."""

@@ -1,0 +1,130 @@
+"""The decorator that declares a skill. It registers nothing: `tools.registry` collects what `skills` lists.
+
+@skill("market.quote.get", tier=RiskTier.GREEN, http="GET /api/market/quotes")
+async def quote_get(ctx: SkillContext, *, symbols: list[str]) -> QuoteList:
+    \"\"\"Last price of up to 50 instruments.
+
+    Use it for "what is X trading at". For history use `market.bars.get`.
+    \"\"\"
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tools.risk import Effect, RiskTier
+
+SKILL_ID: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-zA-Z][a-zA-Z0-9_-]*){1,5}")
+HTTP: Final = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[\w\-/{}.:]*)")
+RESERVED_ARGUMENTS: Final = frozenset({"pathParams", "query", "body", "approvalId", "idempotencyKey", "confirm"})
+ATTRIBUTE: Final = "__skill__"
+
+SkillBody = Callable[..., Awaitable[Any]]
+
+
+class SkillDeclarationError(TypeError):
+    """A skill is declared wrongly; the start-up stops and names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """What one skill is. `body` takes the context and keyword arguments only.
+
+    `scope` is the right a token needs, usually the id. `preview` has the body's signature and returns a
+    `tools.context.Preview`; every red skill has one. `unwrap` names the result field that becomes `data` in the REST
+    envelope while the other fields stand beside it, as the original service answers some calls. `asset_class` is the
+    value of the argument `asset_class` that picks this skill on a route shared between asset classes. `version` changes
+    when the meaning of the parameters does, which voids open approvals. `anonymous` marks skills anyone may read with.
+    """
+
+    skill_id: str
+    tier: RiskTier
+    method: str
+    path: str
+    body: SkillBody
+    title: str
+    title_zh: str
+    summary: str
+    advice: str
+    scope: str
+    version: str = "1"
+    effect: Effect = Effect.DATABASE
+    confirm_required: bool = False
+    preview: SkillBody | None = None
+    unwrap: str | None = None
+    asset_class: str | None = None
+    anonymous: bool = False
+    gotchas: tuple[str, ...] = ()
+    example: Mapping[str, Any] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needs_person(self) -> bool:
+        """True when a token is refused until a person approves."""
+        return self.tier is RiskTier.RED or self.confirm_required
+
+
+def skill(  # noqa: PLR0913 - a declaration is a list of facts
+    skill_id: str,
+    *,
+    tier: RiskTier,
+    http: str,
+    title: str,
+    title_zh: str,
+    scope: str | None = None,
+    version: str = "1",
+    effect: Effect = Effect.DATABASE,
+    confirm_required: bool = False,
+    preview: SkillBody | None = None,
+    unwrap: str | None = None,
+    asset_class: str | None = None,
+    anonymous: bool = False,
+    gotchas: tuple[str, ...] = (),
+    example: Mapping[str, Any] | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> Callable[[SkillBody], SkillBody]:
+    """Declare the decorated coroutine function a skill.
+
+    The docstring's first paragraph is the summary, the rest is advice to a model. `aliases` maps further accepted
+    spellings to argument names; snake and camel case of one name need none.
+    """
+    route = HTTP.fullmatch(http)
+    if not SKILL_ID.fullmatch(skill_id) or route is None:
+        message = f"{skill_id!r} with http={http!r}: the id is dotted lower case, the route 'METHOD /path'"
+        raise SkillDeclarationError(message)
+    if tier is RiskTier.RED and preview is None:
+        message = f"{skill_id} is red and has no preview"
+        raise SkillDeclarationError(message)
+
+    def declare(body: SkillBody) -> SkillBody:
+        summary, _, advice = (body.__doc__ or "").strip().partition("\n\n")
+        if not summary:
+            message = f"{skill_id} has no docstring"
+            raise SkillDeclarationError(message)
+        declared = Skill(
+            skill_id=skill_id,
+            tier=tier,
+            method=route[1],
+            path=route[2],
+            body=body,
+            title=title,
+            title_zh=title_zh,
+            summary=" ".join(summary.split()),
+            advice=" ".join(advice.split()),
+            scope=scope or skill_id,
+            version=version,
+            effect=effect,
+            confirm_required=confirm_required,
+            preview=preview,
+            unwrap=unwrap,
+            asset_class=asset_class,
+            anonymous=anonymous,
+            gotchas=gotchas,
+            example=example or {},
+            aliases=aliases or {},
+        )
+        setattr(body, ATTRIBUTE, declared)
+        return body
+
+    return declare
