@@ -36,6 +36,7 @@ class Skill:
     envelope while the other fields stand beside it, as the original service answers some calls. `asset_class` is the
     value of the argument `asset_class` that picks this skill on a route shared between asset classes. `version` changes
     when the meaning of the parameters does, which voids open approvals. `anonymous` marks skills anyone may read with.
+    `places_orders` marks those the halt switch stops.
     """
 
     skill_id: str
@@ -55,6 +56,7 @@ class Skill:
     unwrap: str | None = None
     asset_class: str | None = None
     anonymous: bool = False
+    places_orders: bool = False
     gotchas: tuple[str, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -80,6 +82,7 @@ def skill(  # noqa: PLR0913 - a declaration is a list of facts
     unwrap: str | None = None,
     asset_class: str | None = None,
     anonymous: bool = False,
+    places_orders: bool = False,
     gotchas: tuple[str, ...] = (),
     example: Mapping[str, Any] | None = None,
     aliases: Mapping[str, str] | None = None,
@@ -120,6 +123,7 @@ def skill(  # noqa: PLR0913 - a declaration is a list of facts
             unwrap=unwrap,
             asset_class=asset_class,
             anonymous=anonymous,
+            places_orders=places_orders,
             gotchas=gotchas,
             example=example or {},
             aliases=aliases or {},

@@ -44,6 +44,7 @@ class UnitOfWork:
         self._connection: AsyncConnection | None = None
         self._phase = _Phase.READING
         self._on_write: list[Hook] = []
+        self._after_commit: list[Callable[[], None]] = []
 
     async def fetch_all(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """Return all rows of a query."""
@@ -84,6 +85,10 @@ class UnitOfWork:
         """Have `hook` run as the first thing inside the write transaction; used by the opener."""
         self._on_write.append(hook)
 
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Have `callback` run once the write is permanent; forgotten when it is rolled back."""
+        self._after_commit.append(callback)
+
     @property
     def has_written(self) -> bool:
         """True once a `write()` block ended well and is waiting for `commit()`."""
@@ -96,6 +101,9 @@ class UnitOfWork:
             await self._close()
         self._phase = _Phase.READING
         self._on_write.clear()
+        callbacks, self._after_commit = self._after_commit, []
+        for callback in callbacks:
+            callback()
 
     async def _run(self, statement: Executable, parameters: Any) -> CursorResult[Any]:
         if self._connection is None:
