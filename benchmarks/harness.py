@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One measured figure. `ratio` is reference / median for durations and median / reference for rates: more is better."""
+    """One measured figure. `ratio` says how many times better than the reference: more is better."""
 
     row: str
     median: float
