@@ -164,6 +164,63 @@ class Approval:
     comment: str = ""
     finished_at: datetime | None = None
     result_ref: str = ""
+    two_persons: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalDraft:
+    """What a request for consent is made of; `two_persons` keeps the requester's own user from deciding."""
+
+    team_id: int
+    skill_id: str
+    skill_version: str
+    risk: str
+    params: dict[str, Any]
+    params_hash: str
+    preview: dict[str, Any]
+    requester: str
+    requester_user_id: int
+    requester_name: str
+    client: str = ""
+    two_persons: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A fresh login. `cookie` is shown to the browser once; the desk keeps its hash."""
+
+    cookie: str = field(repr=False)
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class MintedToken:
+    """A fresh token. `secret` is shown once; the desk keeps its hash."""
+
+    secret: str = field(repr=False)
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """The team's halt switch while it is on."""
+
+    team_id: int
+    reason: str
+    set_by: int
+    set_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """What a caller of the audit says; the log adds place, moment and hashes. `detail` is redacted already."""
+
+    event: str
+    actor: str
+    team_id: int | None = None
+    skill_id: str = ""
+    trace_id: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,10 +76,25 @@ class UnitOfWork:
                 await hook(self)
             yield
         except BaseException:
-            await self._close()
-            self._phase = _Phase.READING
+            await self._roll_back()
             raise
         self._phase = _Phase.WRITTEN
+
+    @asynccontextmanager
+    async def join_write(self) -> AsyncIterator[None]:
+        """Go on inside the write in progress, or begin one; for steps that are used alone and as part of another's.
+
+        An exception rolls back the whole write, also what was done before joining it.
+        """
+        if self._phase is _Phase.READING:
+            async with self.write():
+                yield
+            return
+        try:
+            yield
+        except BaseException:
+            await self._roll_back()
+            raise
 
     def on_write(self, hook: Hook) -> None:
         """Have `hook` run as the first thing inside the write transaction; used by the opener."""
@@ -88,6 +103,11 @@ class UnitOfWork:
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Have `callback` run once the write is permanent; forgotten when it is rolled back."""
         self._after_commit.append(callback)
+
+    @property
+    def dialect(self) -> str:
+        """Name of the database in use, `sqlite` or `postgresql`; for the rare statement only one of them has."""
+        return self._engine.dialect.name
 
     @property
     def has_written(self) -> bool:
@@ -111,6 +131,11 @@ class UnitOfWork:
             writing = self._phase is not _Phase.READING
             self._connection = await connection.execution_options(**{BEGIN_WRITE: writing})
         return await self._connection.execute(statement, parameters)
+
+    async def _roll_back(self) -> None:
+        await self._close()
+        self._phase = _Phase.READING
+        self._after_commit.clear()
 
     async def _close(self) -> None:
         if self._connection is not None:

@@ -83,3 +83,43 @@ async def test_a_snapshot_read_before_does_not_break_the_write(desk: Database) -
 
     await asyncio.gather(*(add(number) for number in range(20)))
     assert await numbers(desk) == list(range(20))
+
+
+async def test_a_step_begins_a_write_alone_and_joins_one_in_progress(desk: Database) -> None:
+    async def add(uow: UnitOfWork, number: int) -> None:
+        async with uow.join_write():
+            await uow.execute(insert(box).values(number=number))
+
+    async with desk.unit_of_work() as uow:
+        await add(uow, 1)
+        await add(uow, 2)
+        await uow.commit()
+    async with desk.unit_of_work() as uow:
+        async with uow.write():
+            await add(uow, 3)
+        await uow.commit()
+    assert await numbers(desk) == [1, 2, 3]
+
+
+async def test_a_failing_step_rolls_back_the_write_it_joined_and_forgets_its_callbacks(desk: Database) -> None:
+    told: list[str] = []
+    async with desk.unit_of_work() as uow:
+        async with uow.write():
+            await uow.execute(insert(box).values(number=1))
+            uow.after_commit(lambda: told.append("rolled back"))
+        with pytest.raises(ZeroDivisionError):
+            async with uow.join_write():
+                raise ZeroDivisionError
+        async with uow.write():
+            await uow.execute(insert(box).values(number=2))
+            uow.after_commit(lambda: told.append("kept"))
+        await uow.commit()
+    assert (await numbers(desk), told) == ([2], ["kept"])
+
+
+async def test_a_read_only_call_cannot_join(desk: Database) -> None:
+    async with desk.unit_of_work(read_only=True) as uow:
+        assert uow.dialect in {"sqlite", "postgresql"}
+        with pytest.raises(WriteRefused):
+            async with uow.join_write():
+                pass
