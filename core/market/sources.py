@@ -26,6 +26,12 @@ class SourceAnswerInvalid(SourceUnavailable):
     template = "The market data source {source} answered with something that cannot be read: {reason}"
 
 
+class SourceLacks(SourceUnavailable):
+    """A provider that works does not have what was asked for: another one may."""
+
+    template = "The market data source {source} does not have it: {reason}"
+
+
 class QuoteSource(Protocol):
     """Present prices."""
 
