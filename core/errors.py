@@ -115,7 +115,7 @@ class Limited(DeskError):
     kind = ErrorKind.LIMITED
     code = "rate_limited"
     template = "Too many calls in the bucket {bucket}. Try again in {retry_after_seconds} s."
-    shown = ("bucket", "retry_after_seconds")
+    shown: ClassVar[tuple[str, ...]] = ("bucket", "retry_after_seconds")
 
 
 class Unavailable(DeskError):

@@ -24,6 +24,13 @@ class EmailInvalid(Invalid):
     template = "{email!r} is not a mail address."
 
 
+class TextTooLong(Invalid):
+    """A comment or reason that does not fit."""
+
+    code = "text_too_long"
+    template = "{field} may have {longest} characters and has {length}."
+
+
 class TokenRequestInvalid(Invalid):
     """A token asked for with a name, life or scope that cannot be."""
 

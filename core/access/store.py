@@ -117,9 +117,7 @@ TOKEN: Final = (
 )
 PEOPLE: Final = users.join(teams, users.c.team_id == teams.c.id)
 SELECT_USER: Final = select(*USER).select_from(PEOPLE)
-SELECT_SESSION: Final = select(*SESSION, *USER).select_from(
-    sessions.join(PEOPLE, sessions.c.user_id == users.c.id)
-)
+SELECT_SESSION: Final = select(*SESSION, *USER).select_from(sessions.join(PEOPLE, sessions.c.user_id == users.c.id))
 SELECT_TOKEN: Final = select(*TOKEN, *USER, tokens.c.secret_hash).select_from(
     tokens.join(PEOPLE, tokens.c.user_id == users.c.id)
 )
@@ -256,9 +254,7 @@ class AccessStore:
 
     async def note_session_uses(self, moments: Mapping[str, datetime]) -> None:
         """Write when sessions were last seen; an earlier moment never replaces a later one."""
-        query = update(sessions).where(
-            sessions.c.id == bindparam("key"), sessions.c.last_seen_at < bindparam("moment")
-        )
+        query = update(sessions).where(sessions.c.id == bindparam("key"), sessions.c.last_seen_at < bindparam("moment"))
         rows = [{"key": key, "moment": moments[key]} for key in sorted(moments)]
         await self.uow.execute(query.values(last_seen_at=bindparam("moment")), rows)
 

@@ -1,0 +1,166 @@
+"""The audit as the rest of the desk uses it: append inside a write, verify the whole.
+
+Two things live outside the database: the key of the chain, and its head. The head is written after the commit, so a
+crash in between leaves it behind the chain, never ahead of it; only a head that is ahead is an alarm.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from core.access.audit import AuditFinding, ChainCheck, ChainHead, next_row
+from core.access.audit_store import AuditStore
+from core.access.model import AuditEntry, AuditRow
+from core.clock import Clock
+from core.errors import Invalid
+from core.ids import IdSource
+from core.storage.database import Database
+from core.storage.unit_of_work import UnitOfWork
+
+KEY_BYTES: Final = 32
+KEY_FILE: Final = "audit.key"
+HEAD_FILE: Final = "audit.head"
+BLOCK: Final = 500
+
+
+class AuditKeyInvalid(Invalid):
+    """The key file does not hold a key."""
+
+    code = "audit_key_invalid"
+    template = "{path} does not hold {wanted} hexadecimal characters: restore it from a copy of the desk."
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerification:
+    """What a check of the chain found.
+
+    `rows` were sound. `unprotected_rows` follow the head kept in the file (after a crash, or when the file is gone):
+    they are sound too, but cutting them off again could not be noticed.
+    """
+
+    rows: int
+    head: ChainHead | None
+    unprotected_rows: int
+    finding: AuditFinding | None
+
+    @property
+    def is_sound(self) -> bool:
+        """True when no row is bad."""
+        return self.finding is None
+
+
+def load_or_create_key(folder: Path, ids: IdSource) -> bytes:
+    """Return the chain's key, made on first use in a file only its owner can read.
+
+    Raises `AuditKeyInvalid` for a damaged file; making a new key would make every old row look forged.
+    """
+    path = folder / KEY_FILE
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = folder / f".{KEY_FILE}.{ids.bits(64):016x}"
+        _write_private(fresh, f"{ids.bits(8 * KEY_BYTES):0{2 * KEY_BYTES}x}\n")
+        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+            os.link(fresh, path)
+        fresh.unlink()
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii"))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise AuditKeyInvalid(path=path, wanted=2 * KEY_BYTES)
+    return key
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class HeadFile:
+    """The newest row's place and hash, in a file of their own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = Lock()
+
+    def read(self) -> ChainHead | None:
+        """Return the stored head; None when there is none or a power cut left it empty."""
+        try:
+            stored = json.loads(self.path.read_text(encoding="ascii"))
+            return ChainHead(int(stored["sequence"]), str(stored["row_hash"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def advance(self, head: ChainHead) -> None:
+        """Store a newer head in one step; an older one is ignored.
+
+        A disk that refuses is no reason to fail a call that is committed: the head stays behind, which
+        `AuditVerification.unprotected_rows` shows.
+        """
+        with self._lock, contextlib.suppress(OSError):
+            stored = self.read()
+            if stored is not None and stored.sequence >= head.sequence:
+                return
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            fresh.write_text(json.dumps({"sequence": head.sequence, "row_hash": head.row_hash}), encoding="ascii")
+            fresh.replace(self.path)
+
+
+class AuditLog:
+    """The desk's one chain of audit rows."""
+
+    def __init__(self, key: bytes, head_path: Path, clock: Clock) -> None:
+        self._key = key
+        self._head = HeadFile(head_path)
+        self._clock = clock
+
+    async def append(self, uow: UnitOfWork, entry: AuditEntry) -> AuditRow:
+        """Add a row inside an open write; it is kept or rolled back with it.
+
+        On PostgreSQL other writers of the chain wait until this transaction ends: append last.
+        """
+        store = AuditStore(uow)
+        await store.lock()
+        row = next_row(entry, previous=await store.head(), at=self._clock.now(), key=self._key)
+        await store.add(row)
+        head = ChainHead(row.sequence, row.row_hash)
+        uow.after_commit(lambda: self._head.advance(head))
+        return row
+
+    async def record(self, database: Database, entry: AuditEntry) -> AuditRow:
+        """Add a row in a transaction of its own; it stays whatever becomes of the call."""
+        async with database.unit_of_work() as uow:
+            async with uow.write():
+                row = await self.append(uow, entry)
+            await uow.commit()
+        return row
+
+    async def newest(self, uow: UnitOfWork, *, limit: int = 100, team_id: int | None = None) -> list[AuditRow]:
+        """Return the newest rows of a team, or of the whole desk, newest first."""
+        return await AuditStore(uow).newest(limit=limit, team_id=team_id)
+
+    async def verify(self, uow: UnitOfWork) -> AuditVerification:
+        """Read the whole chain in blocks and stop at the first bad row."""
+        head = self._head.read()  # before the rows: a row added meanwhile must not make it look ahead of them
+        check = ChainCheck(self._key, head)
+        store = AuditStore(uow)
+        finding = None
+        while finding is None and (rows := await store.after(check.last.sequence, limit=BLOCK)):
+            finding = await asyncio.to_thread(check.read, rows)
+        finding = finding or check.finish()
+        rows_read = check.last.sequence
+        return AuditVerification(
+            rows=rows_read,
+            head=head,
+            unprotected_rows=max(0, rows_read - (head.sequence if head else 0)),
+            finding=finding,
+        )
