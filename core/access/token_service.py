@@ -133,7 +133,7 @@ class TokenService(SignInService):
             return await self.token(uow, team_id, token_id)
 
     @staticmethod
-    def token_caller(token: Token, user: User, *, address: str = "", client: str = "") -> Caller:
+    def token_caller(token: Token, user: User, address: str = "", client: str = "") -> Caller:
         """Make the caller a token stands for."""
         return Caller(
             kind=CallerKind.TOKEN,
