@@ -17,8 +17,11 @@ from tools.risk import Effect, RiskTier
 
 SKILL_ID: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-zA-Z][a-zA-Z0-9_-]*){1,5}")
 HTTP: Final = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[\w\-/{}.:]*)")
+PATH_ARGUMENT: Final = re.compile(r"{(\w+)}")
 RESERVED_ARGUMENTS: Final = frozenset({"pathParams", "query", "body", "approvalId", "idempotencyKey", "confirm"})
 ATTRIBUTE: Final = "__skill__"
+EVERY_FIELD: Final = "*"
+"""As `unwrap`: `data` is the whole result, and all of its fields stand beside it as well."""
 
 SkillBody = Callable[..., Awaitable[Any]]
 
@@ -33,10 +36,11 @@ class Skill:
 
     `scope` is the right a token needs, usually the id. `preview` has the body's signature and returns a
     `tools.context.Preview`; every red skill has one. `unwrap` names the result field that becomes `data` in the REST
-    envelope while the other fields stand beside it, as the original service answers some calls. `asset_class` is the
-    value of the argument `asset_class` that picks this skill on a route shared between asset classes. `version` changes
-    when the meaning of the parameters does, which voids open approvals. `anonymous` marks skills anyone may read with.
-    `places_orders` marks those the halt switch stops.
+    envelope while the other fields stand beside it, as the original service answers some calls (`EVERY_FIELD`: the
+    result is `data` and its fields stand beside it too). `asset_class` is the value of the argument `asset_class` that
+    picks this skill on a route shared between asset classes. `version` changes when the meaning of the parameters
+    does, which voids open approvals. `anonymous` marks skills anyone may read with. `places_orders` marks those the
+    halt switch stops. `two_persons`: the requester's own user may not approve.
     """
 
     skill_id: str
@@ -57,6 +61,7 @@ class Skill:
     asset_class: str | None = None
     anonymous: bool = False
     places_orders: bool = False
+    two_persons: bool = False
     gotchas: tuple[str, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +70,11 @@ class Skill:
     def needs_person(self) -> bool:
         """True when a token is refused until a person approves."""
         return self.tier is RiskTier.RED or self.confirm_required
+
+    @property
+    def path_arguments(self) -> tuple[str, ...]:
+        """The arguments that stand in the path, in their order."""
+        return tuple(PATH_ARGUMENT.findall(self.path))
 
 
 def skill(  # noqa: PLR0913 - a declaration is a list of facts
@@ -83,6 +93,7 @@ def skill(  # noqa: PLR0913 - a declaration is a list of facts
     asset_class: str | None = None,
     anonymous: bool = False,
     places_orders: bool = False,
+    two_persons: bool = False,
     gotchas: tuple[str, ...] = (),
     example: Mapping[str, Any] | None = None,
     aliases: Mapping[str, str] | None = None,
@@ -124,6 +135,7 @@ def skill(  # noqa: PLR0913 - a declaration is a list of facts
             asset_class=asset_class,
             anonymous=anonymous,
             places_orders=places_orders,
+            two_persons=two_persons,
             gotchas=gotchas,
             example=example or {},
             aliases=aliases or {},
