@@ -22,6 +22,7 @@ from core.access.approvals import (
 )
 from core.access.model import Approval, ApprovalDraft, ApprovalState, Caller, Halt
 from core.access.problems import ApproverRequired, SessionRequired, TextTooLong
+from core.access.sessions import forgotten_before
 from core.access.store import AccessStore
 from core.access.token_service import TokenService
 from core.clock import Clock
@@ -184,8 +185,8 @@ class ApprovalService(TokenService):
             store = ApprovalStore(uow)
             await store.expire(now)
             lost = await store.lose_executing(now)
-            idle = now - timedelta(hours=self.settings.session_idle_hours)
-            await AccessStore(uow).delete_idle_sessions(idle)
+            forgotten = forgotten_before(now, idle_hours=self.settings.session_idle_hours)
+            await AccessStore(uow).delete_idle_sessions(forgotten)
             return lost
 
     async def halted(self, uow: UnitOfWork, team_id: int) -> Halt | None:

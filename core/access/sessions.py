@@ -32,6 +32,14 @@ def is_idle(last_seen_at: datetime, now: datetime, *, idle_hours: int) -> bool:
     return now - last_seen_at >= timedelta(hours=idle_hours)
 
 
+def forgotten_before(now: datetime, *, idle_hours: int) -> datetime:
+    """Return the moment since when an unused session may be deleted.
+
+    That is twice the time after which it is refused: the last use may not be written down yet.
+    """
+    return now - timedelta(hours=2 * idle_hours)
+
+
 def needs_touch(last_seen_at: datetime, now: datetime) -> bool:
     """Tell whether the last use is worth writing down again: once a minute is enough."""
     return now - last_seen_at >= TOUCH_INTERVAL

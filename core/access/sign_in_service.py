@@ -1,13 +1,13 @@
 """Sessions: sign in, stay signed in, sign out."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from core.access.account_service import USERNAME, AccountService
 from core.access.model import Caller, CallerKind, Session, SignIn, User
 from core.access.passwords import Passwords
 from core.access.problems import SignInFailed
-from core.access.sessions import csrf_token, is_idle, needs_touch
+from core.access.sessions import csrf_token, forgotten_before, is_idle, needs_touch
 from core.access.store import AccessStore
 from core.access.tokens import hash_secret
 from core.clock import Clock
@@ -89,7 +89,7 @@ class SignInService(AccountService):
                 await store.change_user(user.user_id, password_hash=fresh_hash)
             if previous_cookie:
                 await store.delete_session(hash_secret(previous_cookie))
-            await store.delete_idle_sessions(now - timedelta(hours=self.settings.session_idle_hours))
+            await store.delete_idle_sessions(forgotten_before(now, idle_hours=self.settings.session_idle_hours))
             await store.add_session(values)
         session = Session(
             session_id=session_id,
