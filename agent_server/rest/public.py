@@ -1,0 +1,48 @@
+"""What anybody may ask without a key: which release this is, its manual, and the table of what it can do."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from agent_server.desk import Desk
+from agent_server.rest.answers import answer, envelope, json_response
+from tools.exports.skill_md import manifest
+
+NAME: Final = "dingpan"
+DESCRIPTION: Final = "A trading desk that an AI agent can operate and a person keeps the keys of."
+UPDATED: Final = "2026-11-20"
+
+
+def release() -> str:
+    """Return the version of this release, as installed."""
+    try:
+        return version(NAME)
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+def router(desk: Desk) -> APIRouter:
+    """Return the public routes."""
+    routes = APIRouter(tags=["public"])
+
+    @routes.get("/api/public/agent/skill-version", summary="Which release answers")
+    async def skill_version(request: Request) -> Response:
+        shown = {"version": release(), "name": NAME, "description": DESCRIPTION, "updatedAt": UPDATED}
+        return json_response(envelope(None, request, beside=shown))
+
+    @routes.get("/api/public/agent/skill-manifest", summary="The manual for agents, as Markdown")
+    async def skill_manifest(request: Request) -> Response:
+        return Response(manifest(desk.registry), media_type="text/markdown; charset=utf-8")
+
+    @routes.get("/api/public/agent/capabilities", summary="Method, path and scope of every skill")
+    async def capabilities(request: Request) -> Response:
+        table: list[dict[str, Any]] = [
+            {"method": skill.method, "path": skill.path, "scope": skill.scope, "skillId": skill.skill_id}
+            for skill in desk.registry.skills
+        ]
+        return answer(table, request)
+
+    return routes
