@@ -7,6 +7,7 @@ stands in, and its provenance says how old it is and why.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
 from core.clock import CHINA, Clock
@@ -181,7 +182,7 @@ class LiveQuotes:
             missing = [symbol for symbol in asked if symbol not in found]
             if not missing:
                 break
-            answer = await this_round.ask(source, lambda each, missing=missing: each.quotes(missing))  # type: ignore[misc]
+            answer = await this_round.ask(source, partial(_quotes_of, symbols=missing))
             if answer is not None:
                 answered = True
                 found |= {quote.symbol: quote for quote in answer if quote.symbol in missing}
@@ -271,6 +272,10 @@ class LiveBars:
         if kept is None:
             raise this_round.error()
         return _with_warnings(kept.value, (*this_round.warnings(), _age(kept.saved_at, self._clock)))
+
+
+async def _quotes_of(source: QuoteSource, *, symbols: Sequence[str]) -> list[Quote]:
+    return await source.quotes(symbols)
 
 
 def _age(saved_at: datetime, clock: Clock) -> str:

@@ -2,8 +2,8 @@
 
 Wire (JSON over HTTPS, no key): numbered fields. f2 last, f5 volume, f6 amount, f12 code, f13 market, f14 name, f15
 high, f16 low, f17 open, f18 pre-close, f26 listing day as YYYYMMDD, f100 industry, f124 moment in epoch seconds. With
-`fltt=2` prices come scaled; what did not trade shows "-". Volume is in lots of 100 on the mainland and in shares in Hong
-Kong. Bars are lines "day,open,close,high,low,volume,amount". A page of the list holds at most 100 rows whatever is
+`fltt=2` prices come scaled; what did not trade shows "-". Volume is in lots of 100 on the mainland and in shares in
+Hong Kong. Bars are lines "day,open,close,high,low,volume,amount". A page of the list holds at most 100 rows whatever is
 asked for.
 """
 
@@ -117,12 +117,13 @@ class Eastmoney:
             params |= {"fid": "f12", "fs": A_SHARES, "fields": LIST_FIELDS, "ut": PAGE_MARK}
             body = await self._wire.get(self.name, LIST_URLS, params=params, headers=HEADERS)
             with reading(self.name):
-                sent, total = _rows(body)
+                sent, total_here = _rows(body)
+                if not sent:
+                    break
+                total = total_here
                 rows |= {text(row, "f12"): row for row in sent}
                 if len(rows) >= total:
                     return list(rows.values())
-                if not sent:
-                    break
         with reading(self.name):
             raise Malformed(f"the list says {total} instruments and holds {len(rows)}")
 

@@ -1,8 +1,8 @@
-"""The lists of shares that the exchanges of Shanghai and Shenzhen publish: the authority for codes, names, listing days.
+"""The lists of shares that Shanghai and Shenzhen publish: the authority for codes, names and listing days.
 
-Wire of Shanghai: JSON, `result` with A_STOCK_CODE, SEC_NAME_CN, LIST_DATE (YYYYMMDD), CSRC_CODE_DESC; one call per board
-(STOCK_TYPE 1 main, 8 STAR), `pageHelp.total` says how many. Wire of Shenzhen: a workbook with one heading row in Chinese;
-columns are found by their headings. Beijing publishes no comparable list; its shares come from Eastmoney.
+Wire of Shanghai: JSON, `result` with A_STOCK_CODE, SEC_NAME_CN, LIST_DATE (YYYYMMDD), CSRC_CODE_DESC; one call per
+board (STOCK_TYPE 1 main, 8 STAR), `pageHelp.total` says how many. Wire of Shenzhen: a workbook with one heading row in
+Chinese; columns are found by their headings. Shares of Beijing are not in these lists; they come from Eastmoney.
 """
 
 import asyncio

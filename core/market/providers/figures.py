@@ -17,7 +17,8 @@ from core.money import CENT
 
 ABSENT: Final = frozenset({"", "-", "--", "None"})
 LOT: Final = 100
-LARGEST: Final = Decimal(10) ** 15
+LARGEST_PLACE: Final = 15
+SMALLEST_PLACE: Final = -12
 CLOSES: Final = {Exchange.HKEX: time(16)}
 MAINLAND_CLOSE: Final = time(15)
 CONTINUOUS_TRADING: Final = time(9, 30)
@@ -56,7 +57,7 @@ def number(value: object, what: str) -> Decimal | None:
         read = Decimal(value.strip() if isinstance(value, str) else value)
     except InvalidOperation as error:
         raise Malformed(f"{what} is no number: {value!r}") from error
-    if not read.is_finite() or abs(read) >= LARGEST:
+    if not read.is_finite() or (read and not SMALLEST_PLACE <= read.adjusted() < LARGEST_PLACE):
         raise Malformed(f"{what} is out of range: {value!r}")
     return read
 

@@ -1,7 +1,7 @@
 """Keeps the last good answer of the live sources as JSON files in the market folder.
 
-A file is written aside and renamed, so that a reader sees the old one or the new one. A file that cannot be read, cut short
-or from another version, counts as absent: what is remembered is a convenience, never the only copy.
+A file is written aside and renamed, so that a reader sees the old one or the new one. A file that cannot be read (cut
+short, or from another version) counts as absent: what is remembered is a convenience, never the only copy.
 """
 
 import asyncio
