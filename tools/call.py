@@ -12,8 +12,8 @@ from tools.skill import EVERY_FIELD, Skill
 class Job:
     """A call that has been resolved, authorized and validated.
 
-    `digest` is the hash of who asks for what. `approval_id` is set when the call runs under an approval. `has_begun`: an
-    external effect may have started. `has_run`: the body has returned. `has_lost`: a parallel call used the approval
+    `digest` is the hash of who asks for what. `approval_id` is set when the call runs under an approval. `has_begun`:
+    an external effect may have started. `has_run`: the body has returned. `has_lost`: a parallel call used the approval
     first. `was_stopped`: the body was cut off, by the timeout or (`was_cancelled`) because its caller went away.
     """
 

@@ -38,7 +38,7 @@ log = structlog.get_logger("dingpan.calls")
 class Dispatcher:
     """Runs skills. One per process; every transport calls `run` and nothing else calls a skill's body."""
 
-    def __init__(  # noqa: PLR0913 - everything that lives as long as the process
+    def __init__(
         self,
         *,
         registry: Registry,

@@ -44,7 +44,7 @@ MakeIncident = Callable[[SkillCall, BaseException], DeskError]
 class Effects:
     """Runs bodies for the dispatcher."""
 
-    def __init__(  # noqa: PLR0913 - everything that lives as long as the process
+    def __init__(
         self,
         *,
         services: "Services",

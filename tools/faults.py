@@ -44,7 +44,20 @@ def respell(given: Mapping[str, Any], spellings: Mapping[str, str]) -> dict[str,
 
 def faults_of(error: ValidationError, *, schema: Mapping[str, Any], secrets: frozenset[str]) -> list[FieldFault]:
     """Translate each line of a validation error; values of secret arguments are not quoted."""
-    return [_fault(line, schema, secrets) for line in error.errors(include_url=False)]
+    faults = [_fault(line, schema, secrets) for line in error.errors(include_url=False)]
+    return _merge(faults)
+
+
+def _merge(faults: list[FieldFault]) -> list[FieldFault]:
+    """Say once, not per type, that a value is none of several types."""
+    merged: dict[str, FieldFault] = {}
+    for fault in faults:
+        known = merged.get(fault.path)
+        if known is not None and known.message != fault.message:
+            message = f"must be {fault.expected}" if fault.expected else f"{known.message}; {fault.message}"
+            fault = FieldFault(fault.path, message, expected=fault.expected, got=known.got)  # noqa: PLW2901
+        merged[fault.path] = fault
+    return list(merged.values())
 
 
 def _fault(line: Any, schema: Mapping[str, Any], secrets: frozenset[str]) -> FieldFault:
@@ -97,7 +110,9 @@ def _locate(location: Sequence[int | str], schema: Mapping[str, Any]) -> tuple[s
 
 
 def _object_or_list(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    inner = (branch for branch in schema.get("anyOf", ()) if {"properties", "items"} & branch.keys())
+    inner = (
+        branch for branch in schema.get("anyOf", ()) if branch.keys() & {"properties", "items", "additionalProperties"}
+    )
     return next(inner, schema)
 
 
@@ -106,15 +121,15 @@ def describe(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if "anyOf" in schema:
-        words = [describe(branch) for branch in schema["anyOf"]]
-        return "decimal number" if "decimal number" in words else " or ".join(dict.fromkeys(words))
+        branches = [branch for branch in schema["anyOf"] if branch.get("type") != "null"]
+        if [branch.get("type") for branch in branches] == ["number", "string"]:  # how pydantic writes a decimal
+            return describe(branches[0]).replace("number", "decimal number")
+        return " or ".join(dict.fromkeys(describe(branch) for branch in branches))
     if "const" in schema:
         return str(schema["const"])
-    if schema.get("format") == "decimal":
-        return "decimal number"
     words = [{"date": "day YYYY-MM-DD", "date-time": "moment"}.get(schema.get("format", ""), schema.get("type", ""))]
     words += [f"{text} {schema[key]}" for key, text in _LIMITS.items() if key in schema]
-    return ", ".join(filter(None, words)).replace("string", "text").replace("array", "list")
+    return ", ".join(filter(None, words)).replace("string", "text").replace("array", "list").replace(".0", "")
 
 
 _LIMITS: Final = {

@@ -98,7 +98,12 @@ def test_every_spelling_is_the_same_argument(key, stock):
 def test_the_same_argument_twice_with_one_value_is_fine_and_with_two_is_a_fault():
     assert SCHEMA.bind({"accountId": 1, "id": 1, "stock_num": "1"})["account_id"] == 1
     assert faults(id=2) == [
-        {"path": "id", "message": "is the argument account_id once more, with another value", "expected": "", "got": "2"}
+        {
+            "path": "id",
+            "message": "is the argument account_id once more, with another value",
+            "expected": "",
+            "got": "2",
+        }
     ]
 
 
@@ -114,7 +119,7 @@ def test_all_faults_are_reported_at_once():
                 "expected": "text, characters at most 12",
                 "got": "nothing",
             },
-            {"path": "price", "message": "must be greater than 0", "expected": "decimal number or null", "got": '"-1"'},
+            {"path": "price", "message": "must be greater than 0", "expected": "decimal number, above 0", "got": "-1"},
             {
                 "path": "category",
                 "message": "must be 'bug_report' or 'general'",
@@ -169,6 +174,27 @@ def test_nested_dataclasses_limits_and_comma_lists():
     assert faults(items=["x"])[0]["path"] == "items.0"
 
 
+async def loose(ctx, *, value: str | int | Decimal | bool | list[str | int] | None, asset_id: int | str = 1) -> Outcome:
+    """X."""
+
+
+@pytest.mark.parametrize("value", ["000878", 878, Decimal("1.5"), True, ["002", 5], None, "a,b"])
+def test_a_value_of_several_types_keeps_its_own(value):
+    schema = declare(loose)
+    bound = schema.bind({"value": value, "asset_id": "42"})
+    assert (bound["value"], type(bound["value"])) == (value, type(value))
+    assert bound["asset_id"] == 42
+    assert schema.bind({"value": None, "asset_id": "stock_day"})["asset_id"] == "stock_day"
+
+
+def test_a_value_of_none_of_several_types_is_one_fault():
+    with pytest.raises(ArgumentsInvalid) as caught:
+        declare(loose).bind({"value": None, "asset_id": [1]})
+    assert [fault.as_dict() for fault in caught.value.faults] == [
+        {"path": "asset_id", "message": "must be integer or text", "expected": "integer or text", "got": "list"}
+    ]
+
+
 def test_a_secret_is_never_quoted_back():
     assert faults(password="hunter2")[0]["got"] == "(hidden)"
     assert SCHEMA.secrets == {"password"}
@@ -186,8 +212,12 @@ def test_input_schema_is_flat_exact_and_free_of_references():
         "description": "Bare code, as text.",
         "examples": ["000878"],
     }
-    assert schema["properties"]["price"]["anyOf"][0]["anyOf"][0] == {"type": "number", "exclusiveMinimum": 0}
-    assert schema["properties"]["category"] == {"type": "string", "enum": ["bug_report", "general"], "default": "general"}
+    assert schema["properties"]["price"]["anyOf"][0] == {"type": "number", "exclusiveMinimum": 0}
+    assert schema["properties"]["category"] == {
+        "type": "string",
+        "enum": ["bug_report", "general"],
+        "default": "general",
+    }
     assert schema["properties"]["items"]["items"]["required"] == ["stock_num"]
     assert schema["properties"]["items"]["maxItems"] == 2
 
