@@ -126,14 +126,17 @@ class AuditLog:
     async def append(self, uow: UnitOfWork, entry: AuditEntry) -> AuditRow:
         """Add a row inside an open write; it is kept or rolled back with it.
 
-        On PostgreSQL other writers of the chain wait until this transaction ends: append last.
+        On PostgreSQL other writers of the chain wait until this transaction ends: append last. When the row the head
+        file knows is gone, the head stays where it is, so that growing again cannot hide a cut.
         """
         store = AuditStore(uow)
         await store.lock()
-        row = next_row(entry, previous=await store.head(), at=self._clock.now(), key=self._key)
+        known, previous = self._head.read(), await store.head()
+        row = next_row(entry, previous=previous, at=self._clock.now(), key=self._key)
+        if known is None or known == previous or await store.holds(known):
+            head = ChainHead(row.sequence, row.row_hash)
+            uow.after_commit(lambda: self._head.advance(head))
         await store.add(row)
-        head = ChainHead(row.sequence, row.row_hash)
-        uow.after_commit(lambda: self._head.advance(head))
         return row
 
     async def record(self, database: Database, entry: AuditEntry) -> AuditRow:

@@ -49,6 +49,12 @@ class AuditStore:
         row = await self.uow.fetch_one(query)
         return ChainHead(row.sequence, row.row_hash) if row else ChainHead(0, GENESIS)
 
+    async def holds(self, head: ChainHead) -> bool:
+        """Tell whether the chain still contains that row."""
+        query = select(audit_rows.c.row_hash).where(audit_rows.c.sequence == head.sequence)
+        row = await self.uow.fetch_one(query)
+        return row is not None and row.row_hash == head.row_hash
+
     async def add(self, row: AuditRow) -> None:
         """Insert the next row."""
         values = {name: getattr(row, name) for name in FIELDS}
