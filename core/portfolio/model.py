@@ -54,6 +54,19 @@ class AccountType(StrEnum):
     PAPER = "paper"
 
 
+class AccountScope(StrEnum):
+    """Which accounts a question is about."""
+
+    REAL = "real"
+    PAPER = "paper"
+    ALL = "all"
+
+    @property
+    def account_type(self) -> AccountType | None:
+        """The type asked for; None for all."""
+        return None if self is AccountScope.ALL else AccountType(self.value)
+
+
 class AssetClass(StrEnum):
     """What is held. Only stocks can be entered so far."""
 
@@ -305,11 +318,12 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What a deletion did: the facts taken back and what remains of the position."""
+    """What a deletion does: the facts taken back, and the position before and after. Cost is average cost."""
 
     reversed_records: tuple[int, ...]
     symbol: str
     account_id: str
+    position_id: int
     quantity_before: int
     quantity_after: int
     cost_before: Decimal

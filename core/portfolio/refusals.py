@@ -1,6 +1,6 @@
 """What the ledger refuses, and why. Nothing is written when one of these is raised."""
 
-from core.errors import Conflict, Invalid, NotFound, NotPossible
+from core.errors import Invalid, NotFound, NotPossible
 
 
 class SellExceedsHolding(NotPossible):

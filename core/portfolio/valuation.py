@@ -195,7 +195,9 @@ def sum_base(positions: Sequence[Position], holdings: Sequence[Holding], marks: 
     and market value at today's rate. `income` is after fees and taxes booked apart.
     """
     figures = [_in_base(position, holding, marks) for position, holding in zip(positions, holdings, strict=True)]
-    worth, cost, realized, income, today = (add(column) for column in zip(*figures, strict=True)) if figures else [ZERO] * 5
+    worth, cost, realized, income, today = (
+        (add(column) for column in zip(*figures, strict=True)) if figures else [ZERO] * 5
+    )
     unrealized = None if worth is None or cost is None else worth - cost
     parts = (realized, unrealized, income)
     foreign = [holding for holding in holdings if holding.currency != BASE_CURRENCY and holding.quantity]

@@ -1,0 +1,1 @@
+"""Broker statements: from a file of any known layout to facts of the ledger."""

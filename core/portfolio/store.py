@@ -1,0 +1,301 @@
+"""The ledger in the database: facts are added and read, never changed; checkpoints spare folding them all."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, String, and_, func, insert, select, type_coerce, update
+from sqlalchemy.exc import IntegrityError
+
+from core.errors import VersionConflict
+from core.portfolio.entries import EFFECTS, LAST_PHASE, PHASES, RATE_ONE, Entry
+from core.portfolio.ledger import State, dump, load
+from core.portfolio.model import BASE_CURRENCY, Account, AccountType, Fact, FactKind
+from core.portfolio.schema_store import accounts, cash, facts, positions
+from core.storage.unit_of_work import UnitOfWork
+
+EFFECT_BY_TEXT: Final = {kind.value: (PHASES.get(kind, LAST_PHASE), effect) for kind, effect in EFFECTS.items()}
+FACT_COLUMNS: Final = [column for column in facts.c if column.name not in {"team_id", "account_key"}]
+ENTRY_COLUMNS: Final = [
+    facts.c.trade_date,
+    facts.c.sequence,
+    type_coerce(facts.c.kind, String).label("kind"),
+    facts.c.quantity,
+    type_coerce(facts.c.amount, BigInteger).label("amount"),
+    (type_coerce(facts.c.fees, BigInteger) + type_coerce(facts.c.tax, BigInteger)).label("charges"),
+    facts.c.currency,
+    type_coerce(facts.c.fx_rate, BigInteger).label("fx_rate"),
+    facts.c.fact_id,
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A stored state of one instrument in one account, and the account's sequence it has seen."""
+
+    position_id: int
+    account_key: int
+    currency: str
+    seen: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactFilter:
+    """Which facts a list asks for; None asks for all."""
+
+    account_keys: Sequence[int]
+    kinds: frozenset[FactKind] | None = None
+    symbol: str | None = None
+    market: str | None = None
+    since: date | None = None
+    until: date | None = None
+    with_reversed: bool = False
+
+
+class LedgerStore:
+    """The door to a team's ledger."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    def for_team(self, team_id: int) -> "TeamLedger":
+        """Return the store of one team."""
+        return TeamLedger(self._uow, team_id)
+
+
+class TeamLedger:
+    """One team's ledger. Every statement is filtered by the team here."""
+
+    def __init__(self, uow: UnitOfWork, team_id: int) -> None:
+        self._uow = uow
+        self._team_id = team_id
+
+    # Accounts
+
+    async def accounts(self, account_id: str | None = None, account_type: AccountType | None = None) -> list[Account]:
+        """Return the team's accounts, one or those of one type when asked for."""
+        statement = select(accounts).where(accounts.c.team_id == self._team_id).order_by(accounts.c.account_key)
+        if account_id is not None:
+            statement = statement.where(accounts.c.account_id == account_id)
+        if account_type is not None:
+            statement = statement.where(accounts.c.account_type == account_type)
+        return [_account(row) for row in await self._uow.fetch_all(statement)]
+
+    async def claim(self, account: Account, count: int, *, at: datetime) -> Account:
+        """Take the next `count` sequence numbers of the account, making it when it is new.
+
+        Raises `VersionConflict` when somebody wrote to it since `account` was read.
+        """
+        try:
+            key = await self._create(account, at=at) if not account.account_key else account.account_key
+            statement = (
+                update(accounts)
+                .where(accounts.c.team_id == self._team_id)
+                .where(accounts.c.account_key == key, accounts.c.version == account.version)
+                .values(version=account.version + count)
+            )
+            changed = (await self._uow.execute(statement)).rowcount
+        except IntegrityError as error:
+            raise VersionConflict(thing=f"Account {account.account_id}") from error
+        if changed != 1:
+            raise VersionConflict(thing=f"Account {account.account_id}")
+        return Account(
+            account_key=key,
+            account_id=account.account_id,
+            account_type=account.account_type,
+            version=account.version + count,
+        )
+
+    async def _create(self, account: Account, *, at: datetime) -> int:
+        row = {"account_id": account.account_id, "account_type": account.account_type, "version": 0}
+        statement = insert(accounts).values(team_id=self._team_id, created_at=at, **row)
+        key: int = (await self._uow.execute(statement.returning(accounts.c.account_key))).scalar_one()
+        return key
+
+    # Facts
+
+    async def add_facts(self, account_key: int, rows: Sequence[Fact], *, at: datetime) -> list[int]:
+        """Append facts that carry their sequence; return their ids in the same order.
+
+        Raises `VersionConflict` when a sequence, external id or reversal is there already.
+        """
+        common = {"team_id": self._team_id, "account_key": account_key, "recorded_at": at}
+        names = [column.name for column in FACT_COLUMNS if column.name not in {"fact_id", "recorded_at"}]
+        values = [{name: getattr(fact, name) for name in names} | common for fact in rows]
+        statement = insert(facts).returning(facts.c.fact_id, sort_by_parameter_order=True)
+        try:
+            return [row.fact_id for row in await self._uow.execute(statement, values)]
+        except IntegrityError as error:
+            raise VersionConflict(thing="The account") from error
+
+    async def facts(self, chosen: FactFilter, *, limit: int | None = None, offset: int = 0) -> list[tuple[int, Fact]]:
+        """Return (account key, fact), newest first; all of them unless `limit` is given."""
+        statement = self._chosen(select(facts.c.account_key, *FACT_COLUMNS), chosen)
+        statement = statement.order_by(facts.c.trade_date.desc(), facts.c.fact_id.desc()).limit(limit).offset(offset)
+        return [(row.account_key, _fact(row)) for row in await self._uow.fetch_all(statement)]
+
+    async def count_facts(self, chosen: FactFilter) -> int:
+        """Return how many facts `facts` would return without a limit."""
+        row = await self._uow.fetch_one(self._chosen(select(func.count().label("rows")), chosen))
+        return int(row.rows) if row else 0
+
+    async def fact(self, fact_id: int) -> tuple[int, Fact] | None:
+        """Return (account key, fact), or None when the team has no such fact."""
+        statement = select(facts.c.account_key, *FACT_COLUMNS)
+        row = await self._uow.fetch_one(statement.where(facts.c.team_id == self._team_id, facts.c.fact_id == fact_id))
+        return None if row is None else (row.account_key, _fact(row))
+
+    async def reversed_ids(self, account_keys: Iterable[int]) -> set[int]:
+        """Return the ids of facts that were taken back."""
+        statement = select(facts.c.reverses).where(facts.c.team_id == self._team_id, facts.c.reverses.is_not(None))
+        rows = await self._uow.fetch_all(statement.where(facts.c.account_key.in_(list(account_keys))))
+        return {row.reverses for row in rows}
+
+    async def external_ids(self, account_key: int) -> dict[str, int]:
+        """Return the external ids the account knows, with their facts."""
+        statement = select(facts.c.external_id, facts.c.fact_id).where(facts.c.team_id == self._team_id)
+        statement = statement.where(facts.c.account_key == account_key, facts.c.external_id.is_not(None))
+        return {row.external_id: row.fact_id for row in await self._uow.fetch_all(statement)}
+
+    def _chosen(self, statement: Select[Any], chosen: FactFilter) -> Select[Any]:
+        conditions = [facts.c.team_id == self._team_id, facts.c.account_key.in_(list(chosen.account_keys))]
+        if chosen.kinds is not None:
+            conditions.append(facts.c.kind.in_(sorted(chosen.kinds)))
+        if chosen.symbol is not None:
+            conditions.append(facts.c.symbol == chosen.symbol)
+        if chosen.market is not None:
+            conditions.append(facts.c.symbol.like(f"%.{chosen.market}"))
+        if chosen.since is not None:
+            conditions.append(facts.c.trade_date >= chosen.since)
+        if chosen.until is not None:
+            conditions.append(facts.c.trade_date <= chosen.until)
+        if not chosen.with_reversed:
+            conditions.append(self._stands())
+        return statement.where(and_(*conditions))
+
+    def _stands(self) -> ColumnElement[bool]:
+        """Neither taken back nor itself a reversal."""
+        gone = select(facts.c.reverses).where(facts.c.team_id == self._team_id, facts.c.reverses.is_not(None))
+        return and_(facts.c.reverses.is_(None), facts.c.fact_id.not_in(gone.scalar_subquery()))
+
+    # Entries: facts in the fold's inner form
+
+    async def entries(
+        self, account_keys: Iterable[int], *, symbols: Sequence[str] | None = None, until: date | None = None
+    ) -> dict[tuple[int, str], list[Entry]]:
+        """Return the effective entries by (account, symbol), each list in the order of effect."""
+        statement = select(facts.c.account_key, facts.c.symbol, *ENTRY_COLUMNS)
+        statement = statement.where(facts.c.team_id == self._team_id, facts.c.symbol.is_not(None), self._stands())
+        statement = statement.where(facts.c.account_key.in_(list(account_keys)))
+        if symbols is not None:
+            statement = statement.where(facts.c.symbol.in_(list(symbols)))
+        if until is not None:
+            statement = statement.where(facts.c.trade_date <= until)
+        return await self._grouped(statement)
+
+    async def later_entries(self, account_keys: Iterable[int]) -> dict[tuple[int, str], list[Entry]]:
+        """Return the entries that the checkpoints have not seen yet."""
+        unseen = and_(
+            positions.c.account_key == facts.c.account_key,
+            positions.c.symbol == facts.c.symbol,
+            facts.c.sequence > positions.c.seen,
+        )
+        statement = select(facts.c.account_key, facts.c.symbol, *ENTRY_COLUMNS).select_from(
+            positions.join(facts, unseen)
+        )
+        statement = statement.where(positions.c.team_id == self._team_id, facts.c.team_id == self._team_id)
+        return await self._grouped(statement.where(positions.c.account_key.in_(list(account_keys))))
+
+    async def _grouped(self, statement: Select[Any]) -> dict[tuple[int, str], list[Entry]]:
+        groups: dict[tuple[int, str], list[Entry]] = {}
+        for row in await self._uow.fetch_all(statement):
+            account_key, symbol, *values = tuple[Any, ...](row)
+            groups.setdefault((account_key, symbol), []).append(_entry(values))
+        for entries in groups.values():
+            entries.sort()
+        return groups
+
+    # Checkpoints
+
+    async def checkpoints(self, account_keys: Iterable[int], symbols: Sequence[str] | None = None) -> list[Checkpoint]:
+        """Return the stored states of these accounts, by position id."""
+        statement = select(positions).where(positions.c.team_id == self._team_id).order_by(positions.c.position_id)
+        statement = statement.where(positions.c.account_key.in_(list(account_keys)))
+        if symbols is not None:
+            statement = statement.where(positions.c.symbol.in_(list(symbols)))
+        return [_checkpoint(row) for row in await self._uow.fetch_all(statement)]
+
+    async def checkpoint(self, position_id: int) -> Checkpoint | None:
+        """Return one stored state, or None when the team has no such position."""
+        condition = and_(positions.c.team_id == self._team_id, positions.c.position_id == position_id)
+        row = await self._uow.fetch_one(select(positions).where(condition))
+        return None if row is None else _checkpoint(row)
+
+    async def save(self, checkpoint: Checkpoint) -> None:
+        """Store a state; `position_id` 0 makes a new position."""
+        values = {"seen": checkpoint.seen, "state": dump(checkpoint.state)}
+        if checkpoint.position_id:
+            condition = and_(positions.c.team_id == self._team_id, positions.c.position_id == checkpoint.position_id)
+            await self._uow.execute(update(positions).where(condition).values(**values))
+            return
+        key = {
+            "account_key": checkpoint.account_key,
+            "symbol": checkpoint.state.symbol,
+            "currency": checkpoint.currency,
+        }
+        await self._uow.execute(insert(positions).values(team_id=self._team_id, **key, **values))
+
+    # Cash and exchange rates
+
+    async def balances(self, account_keys: Iterable[int]) -> dict[tuple[int, str], Decimal]:
+        """Return the cash by (account, currency) after all facts."""
+        statement = select(cash).where(cash.c.team_id == self._team_id)
+        rows = await self._uow.fetch_all(statement.where(cash.c.account_key.in_(list(account_keys))))
+        return {(row.account_key, row.currency): row.amount for row in rows}
+
+    async def change_cash(self, account_key: int, changes: Mapping[str, Decimal]) -> None:
+        """Add to the account's cash per currency."""
+        known = await self.balances([account_key])
+        for currency, change in changes.items():
+            before = known.get((account_key, currency))
+            key = and_(cash.c.team_id == self._team_id, cash.c.account_key == account_key, cash.c.currency == currency)
+            if before is None:
+                row = {"team_id": self._team_id, "account_key": account_key, "currency": currency, "amount": change}
+                await self._uow.execute(insert(cash).values(**row))
+            else:
+                await self._uow.execute(update(cash).where(key).values(amount=before + change))
+
+    async def fx_rates(self, until: date) -> dict[str, Decimal]:
+        """Return the newest recorded exchange rate of each currency up to a day."""
+        statement = select(facts.c.currency, facts.c.price).where(facts.c.team_id == self._team_id, self._stands())
+        statement = statement.where(facts.c.kind == FactKind.FX, facts.c.trade_date <= until)
+        rows = await self._uow.fetch_all(statement.order_by(facts.c.trade_date, facts.c.fact_id))
+        return {row.currency: row.price for row in rows if row.price is not None}
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(
+        account_key=row.account_key, account_id=row.account_id, account_type=row.account_type, version=row.version
+    )
+
+
+def _fact(row: Row[Any]) -> Fact:
+    return Fact(**{column.name: getattr(row, column.name) for column in FACT_COLUMNS})
+
+
+def _checkpoint(row: Row[Any]) -> Checkpoint:
+    state = load(row.state)
+    return Checkpoint(
+        position_id=row.position_id, account_key=row.account_key, currency=row.currency, seen=row.seen, state=state
+    )
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    """Read the values of `ENTRY_COLUMNS`."""
+    trade_date, sequence, kind, quantity, amount, charges, currency, fx_rate, fact_id = row
+    phase, effect = EFFECT_BY_TEXT[kind]
+    rate = RATE_ONE if currency == BASE_CURRENCY else fx_rate or 0
+    return Entry(trade_date.toordinal(), phase, sequence, effect, quantity, amount, charges, rate, fact_id)
