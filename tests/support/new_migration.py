@@ -1,7 +1,7 @@
 """Write the next migration from what the code declares: `python -m tests.support.new_migration NUMBER "what changes"`.
 
-The text is a draft to read and correct; `tests/core/storage/test_migrations.py` says whether it is complete. Column types are
-written as what the database stores, so that a migration does not depend on code that changes later.
+The text is a draft to read and correct; `tests/core/storage/test_migrations.py` says whether it is complete. Column
+types are written as what the database stores, so that a migration does not depend on code that changes later.
 """
 
 import asyncio
