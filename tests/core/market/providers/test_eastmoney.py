@@ -17,7 +17,7 @@ MOUTAI = {
     "f2": 1301.5, "f5": 11131, "f6": 1451334748.0, "f12": "600519", "f13": 1, "f14": "贵州茅台",
     "f15": 1314.4, "f16": 1300.01, "f17": 1310.0, "f18": 1306.45, "f124": NOON,
 }  # fmt: skip
-IDLE = {name: "-" for name in MOUTAI} | {
+IDLE = dict.fromkeys(MOUTAI, "-") | {
     "f12": "000002", "f13": 0, "f14": "万  科Ａ", "f18": 7.31, "f124": NOON
 }  # fmt: skip
 
@@ -224,9 +224,9 @@ async def test_days_outside_the_range_are_dropped_and_none_is_an_empty_series(so
 
 async def test_what_it_does_not_have(source, mocked):
     mocked.get(BAR_URLS[0]).respond(json={"rc": 100, "data": None})
-    with pytest.raises(SourceLacks, match="bars of 600519.SH"):
+    with pytest.raises(SourceLacks, match=r"bars of 600519.SH"):
         await ask_bars(source)
-    with pytest.raises(SourceLacks, match="split_only bars of 600519.SH"):
+    with pytest.raises(SourceLacks, match=r"split_only bars of 600519.SH"):
         await ask_bars(source, adjustment=Adjustment.SPLIT_ONLY)
     with pytest.raises(SourceLacks):
         await source.bars("X.US", start=date(2026, 1, 1), end=date(2026, 1, 2), adjustment=Adjustment.RAW)

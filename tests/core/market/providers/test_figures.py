@@ -38,7 +38,7 @@ def test_ways_of_saying_none(absent):
     "wrong", ["abc", "NaN", "Infinity", "1e999999999", "1e-999999999", "1000000000000000", True, 1.5, [], {}, "1,000"]
 )
 def test_what_is_no_number_is_named(wrong):
-    with pytest.raises(Malformed, match="600519.SH: f2"):
+    with pytest.raises(Malformed, match=r"600519.SH: f2"):
         number(wrong, "600519.SH: f2")
 
 
@@ -94,7 +94,7 @@ def test_without_amount_or_range_the_declared_unit_holds():
 
 
 def test_contradicting_figures_are_malformed():
-    with pytest.raises(Malformed, match="v 10 and amount 999999 contradict prices of 119.63 to 121.39"):
+    with pytest.raises(Malformed, match=r"v 10 and amount 999999 contradict prices of 119.63 to 121.39"):
         shares(D(10), D(999999), unit=100, bounds=RANGE, what="v")
     with pytest.raises(Malformed, match="negative"):
         shares(D(-1), None, unit=100, bounds=None, what="v")
@@ -174,12 +174,12 @@ def test_neither_price_nor_reference_is_no_quote():
 
 
 def test_a_high_below_the_low_is_malformed():
-    with pytest.raises(Malformed, match="high 1 is below low 1300.01"):
+    with pytest.raises(Malformed, match=r"high 1 is below low 1300.01"):
         to_quote(wire_quote(high=D(1)), now=NOW, source="s")
 
 
 def test_bytes_of_another_encoding_name_the_source():
-    with pytest.raises(SourceAnswerInvalid, match="source s answered .* byte 0 is not gb18030"), reading("s"):
+    with pytest.raises(SourceAnswerInvalid, match=r"source s answered .* byte 0 is not gb18030"), reading("s"):
         b"\xff".decode("gb18030")
 
 

@@ -76,7 +76,7 @@ async def test_malformed_quotes_are_named(source, mocked, changes, named):
 
 async def test_a_line_cut_short(source, mocked):
     mocked.get(QUOTE_URL + "sh600519").respond(content='v_sh600519="1~贵州茅台~600519";'.encode("gbk"))
-    with pytest.raises(SourceAnswerInvalid, match="600519.SH: the line ends after 3 fields"):
+    with pytest.raises(SourceAnswerInvalid, match=r"600519.SH: the line ends after 3 fields"):
         await source.quotes(["600519.SH"])
 
 
@@ -154,7 +154,7 @@ async def test_what_it_does_not_have(source, mocked, answer):
 
 
 async def test_modes_it_does_not_have(source):
-    with pytest.raises(SourceLacks, match="split_only bars of 600519.SH"):
+    with pytest.raises(SourceLacks, match=r"split_only bars of 600519.SH"):
         await ask_bars(source, adjustment=Adjustment.SPLIT_ONLY)
 
 

@@ -98,5 +98,5 @@ async def test_what_is_no_json_is_malformed(body):
 
 async def test_json_numbers_keep_their_digits():
     assert str(json_object(b'{"a": 0.10}')["a"]) == "0.10"
-    with pytest.raises(Malformed, match="an object was expected|a JSON object was expected, not list"):
+    with pytest.raises(Malformed, match=r"an object was expected|a JSON object was expected, not list"):
         json_object(b"[]")
