@@ -21,7 +21,8 @@ from core.market.importers.model import FileRefused
 from core.market.model import Adjustment
 
 _NAME_WORDS: Final = {
-    "raw": Adjustment.RAW, "bfq": Adjustment.RAW, "none": Adjustment.RAW, "不复权": Adjustment.RAW, "未复权": Adjustment.RAW,
+    "raw": Adjustment.RAW, "bfq": Adjustment.RAW, "none": Adjustment.RAW,
+    "不复权": Adjustment.RAW, "未复权": Adjustment.RAW,
     "qfq": Adjustment.FORWARD, "forward": Adjustment.FORWARD, "前复权": Adjustment.FORWARD,
     "hfq": Adjustment.BACKWARD, "backward": Adjustment.BACKWARD, "后复权": Adjustment.BACKWARD,
 }  # fmt: skip
@@ -54,6 +55,16 @@ class Evidence:
         return self.days >= ENOUGH_ROWS and not self.is_raw and self.newest_inside >= 0.9 and self.below_money >= MOSTLY
 
     @property
+    def is_above_money(self) -> bool:
+        """True when prices lie above the money paid wherever they differ from it."""
+        return self.days >= ENOUGH_ROWS and not self.is_raw and self.below_money <= 1 - MOSTLY
+
+    @property
+    def is_foreign(self) -> bool:
+        """True when prices, amounts and volumes cannot belong to one instrument, single bad records set aside."""
+        return self.days >= ENOUGH_ROWS and self.inside < 0.5
+
+    @property
     def contradicts_raw(self) -> bool:
         """True when the prices cannot be raw."""
         return self.days >= ENOUGH_ROWS and self.inside < 0.9
@@ -66,21 +77,25 @@ def decide(
     if stated is not None:
         if told is not None and told is not stated:
             raise FileRefused(reason=f"the file itself says {stated.value}, --adjustment says {told.value}")
+        if stated is Adjustment.RAW and weigh(table).is_foreign:
+            raise FileRefused(
+                reason="amount divided by volume lies outside low and high on most days: "
+                "these are not raw bars of this instrument; if it is another one say --symbol"
+            )
         return stated, "stated in the file"
     claimed = told or told_by_name(path)
     evidence = weigh(table)
     if claimed is Adjustment.RAW and evidence.contradicts_raw:
-        share = f"{1 - evidence.inside:.0%}"
-        raise FileRefused(
-            reason=f"called raw, but amount divided by volume lies outside low and high on {share} of days; {HOW_TO_SAY}"
-        )
+        share = f"{1 - evidence.inside:.0%} of days; {HOW_TO_SAY}"
+        raise FileRefused(reason=f"called raw, but amount divided by volume lies outside low and high on {share}")
     if claimed is not None:
         return claimed, "told by --adjustment" if told else "told by the file's name"
     if evidence.is_raw:
         return Adjustment.RAW, "found by comparing prices with amount divided by volume"
     if evidence.is_forward:
         return Adjustment.FORWARD, "found by comparing prices with amount divided by volume"
-    raise FileRefused(reason=f"nothing tells how the prices were adjusted; {HOW_TO_SAY}")
+    guess = " (they lie above the money paid, as backward adjusted ones do)" if evidence.is_above_money else ""
+    raise FileRefused(reason=f"nothing tells how the prices were adjusted{guess}; {HOW_TO_SAY}")
 
 
 def told_by_name(path: Path) -> Adjustment | None:

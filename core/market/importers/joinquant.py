@@ -35,7 +35,8 @@ def _finish(reading: Reading) -> None:
 
 def _suspended(reading: Reading) -> NDArray[np.bool_]:
     """Return the paused days."""
-    return reading.real("paused") == 1
+    paused: NDArray[np.bool_] = reading.real("paused") == 1
+    return paused
 
 
 LAYOUTS: Final = (

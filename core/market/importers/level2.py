@@ -7,8 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from core.market.importers import cells
 from core.market.importers.codes import parse_code
@@ -75,7 +77,7 @@ def day_in_name(path: Path) -> date:
     raise FileRefused(reason="the rows hold times without a day and the name spells none; say --day 2023-02-01")
 
 
-def _number(name: str, column: pa.ChunkedArray) -> "tuple[pa.ChunkedArray, cells.NDArray[cells.np.bool_]]":
+def _number(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.bool_]]:
     """Read a number; prices lose the noise of their printed binary digits, empty levels hold no quantity."""
     numbers, unreadable = cells.reals(column)
     if name.startswith(("bid_qty", "ask_qty")):

@@ -98,7 +98,7 @@ def _instruments(rows: list[_Row]) -> Part:
         "exchange": [exchange and exchange.value for exchange in exchanges],
         "board": [row.fields["board"] for row in rows],
         "kind": [InstrumentKind.STOCK.value for _ in rows],
-        "currency": [_FOREIGN.get(row.symbol[:3], exchange.currency if exchange else None) for row, exchange in zip(rows, exchanges, strict=True)],
+        "currency": [_currency(row, exchange) for row, exchange in zip(rows, exchanges, strict=True)],
         "list_date": [row.fields["list_date"] for row in rows],
         "delist_date": [row.fields["delist_date"] for row in rows],
         "industry": [row.fields.get("industry_sw1") or row.fields.get("industry_tushare") for row in rows],
@@ -108,6 +108,11 @@ def _instruments(rows: list[_Row]) -> Part:
     return Part(
         dataset="instruments", table=pa.table({name: _column(name, values) for name, values in columns.items()})
     )
+
+
+def _currency(row: _Row, exchange: Exchange | None) -> str | None:
+    """Return the currency of a share; B shares have foreign ones."""
+    return _FOREIGN.get(row.symbol[:3], exchange.currency if exchange else None)
 
 
 def _changes(changes: Mapping[str, str], numbers: Mapping[str, int]) -> Part:

@@ -15,8 +15,8 @@ from core.market.importers.keys import key_codes, same_rows
 class Merged:
     """The outcome, per incoming table: how many rows were added, unchanged, completed, replaced, and who conflicts.
 
-    `conflicts` pairs the positions of conflicting rows in their table with the source of the row that stands. `table` is
-    the whole new content, sorted by key, or None when nothing changed.
+    `conflicts` pairs the positions of conflicting rows in their table with the source of the row that stands. `table`
+    is the whole new content, sorted by key, or None when nothing changed.
     """
 
     table: pa.Table | None

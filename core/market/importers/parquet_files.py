@@ -1,4 +1,4 @@
-"""Parquet files in the project's own exchange layout: symbols, days, shares and currency units, told by their columns."""
+"""Parquet files in the project's own layout: symbols, days, shares and currency units, told by their columns."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ PARQUET_MAGIC: Final = b"PAR1"
 
 @dataclass(frozen=True, slots=True)
 class ParquetLayout:
-    """A Parquet table. `required` columns recognise it; `renames` maps our names to the file's; `adds` makes columns."""
+    """A Parquet table. `required` columns recognise it; `renames` maps our names to its own; `adds` makes columns."""
 
     name: str
     dataset: str

@@ -56,7 +56,7 @@ def _adjustment(
     stated = part.adjustment
     found, how = adjustment.decide(table, path, stated=stated, told=told.adjustment)
     symbols = adjustment.symbols_of(table)
-    if found is Adjustment.RAW and stated is None and len(symbols) == 1:
+    if found is Adjustment.RAW and len(symbols) == 1:
         stored = store.table("daily", columns=["symbol", "trade_date", "close"], symbols=symbols)
         adjustment.check_against_stored(table, stored)
     return found, how

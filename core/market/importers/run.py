@@ -14,6 +14,7 @@ from core.market.bar_store import MarketStore, TableChange
 from core.market.datasets import DATASETS
 from core.market.importers.checks import Judge, Judged
 from core.market.importers.detect import SUFFIXES, read_file
+from core.market.importers.factors import with_factors
 from core.market.importers.merge import Merged, merge
 from core.market.importers.model import (
     FileContent,
@@ -189,7 +190,8 @@ class _Import:
                 DATASETS[name], stored, [placed.table for _, placed in incoming], replace=self.replace_stored
             )
             if merged.table is not None or recoded:
-                tables[name] = stored if merged.table is None else merged.table
+                changed = stored if merged.table is None else merged.table
+                tables[name] = with_factors(changed) if name == "daily" else changed
             for position, (file, placed) in enumerate(incoming):
                 _count(file, placed, merged, position)
         self._merge_suspensions(files, tables)

@@ -8,38 +8,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from core.market.importers.codes import is_index, price_places
-from core.market.importers.layout import constant, symbol_of_file
+from core.market.importers.layout import LOT, constant, symbol_of_file
 from core.market.importers.model import ROW, FileContent, FileRefused, Part, Rejection, Told
 from core.market.model import Adjustment, Frequency
 
 RECORD: Final = 32
 SOURCE: Final = "tdx"
-_DAY_RECORD: Final = np.dtype(
-    [
-        ("day", "<u4"),
-        ("open", "<u4"),
-        ("high", "<u4"),
-        ("low", "<u4"),
-        ("close", "<u4"),
-        ("amount", "<f4"),
-        ("volume", "<u4"),
-        ("rest", "<u4"),
-    ]
-)
-_MINUTE_RECORD: Final = np.dtype(
-    [
-        ("day", "<u2"),
-        ("minute", "<u2"),
-        ("open", "<f4"),
-        ("high", "<f4"),
-        ("low", "<f4"),
-        ("close", "<f4"),
-        ("amount", "<f4"),
-        ("volume", "<u4"),
-        ("rest", "<u4"),
-    ]
-)
+_FIGURES: Final = (("amount", "<f4"), ("volume", "<u4"), ("rest", "<u4"))
 _PRICES: Final = ("open", "high", "low", "close")
+_DAY_RECORD: Final = np.dtype([("day", "<u4"), *((name, "<u4") for name in _PRICES), *_FIGURES])
+_MINUTE_RECORD: Final = np.dtype([("day", "<u2"), ("minute", "<u2"), *((name, "<f4") for name in _PRICES), *_FIGURES])
 
 
 def is_tdx_binary(content: bytes) -> bool:
@@ -87,7 +65,7 @@ def _are_minutes(whole: bytes) -> bool:
 
 
 def _days(whole: bytes, symbol: str) -> Part:
-    """Turn day records into bars: prices in hundredths (thousandths for funds), shares, CNY."""
+    """Turn day records into bars: prices in hundredths (thousandths for funds), CNY; indices count lots."""
     records = np.frombuffer(whole, _DAY_RECORD)
     numbers = records["day"].astype(np.int64)
     days, valid = _calendar(numbers // 10000, numbers // 100 % 100, numbers % 100)
@@ -96,7 +74,10 @@ def _days(whole: bytes, symbol: str) -> Part:
     columns |= _common(records, symbol)
     columns["trade_date"] = pa.array(days)
     faults = {} if valid.all() else {"the date is not a day": ~valid}
-    dataset = "index_daily" if is_index(symbol) else "daily"
+    dataset = "daily"
+    if is_index(symbol):
+        dataset = "index_daily"
+        columns["volume"] = columns["volume"] * LOT
     return Part(dataset=dataset, table=pa.table(columns), faults=faults, has_prices=True)
 
 

@@ -29,46 +29,23 @@ def _array(values: "np.typing.NDArray[np.float64]") -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(np.where(np.isfinite(values), values, np.nan), from_pandas=True)])
 
 
-_INDICATORS: Final = [
-    "新浪行业",
-    "新浪概念",
-    "新浪地域",
-    "后复权价",
-    "前复权价",
-    "涨跌幅",
-    "流通市值",
-    "总市值",
-    "是否涨停",
-    "是否跌停",
-    "市盈率TTM",
-    "市销率TTM",
-    "市现率TTM",
-    "市净率",
-    "MA_5",
-    "MA_10",
-    "MA_20",
-    "MA_30",
-    "MA_60",
-    "MA金叉死叉",
-    "MACD_DIF",
-    "MACD_DEA",
-    "MACD_MACD",
-    "MACD_金叉死叉",
-    "KDJ_K",
-    "KDJ_D",
-    "KDJ_J",
-    "KDJ_金叉死叉",
-    "布林线中轨",
-    "布林线上轨",
-    "布林线下轨",
-    "psy",
-    "psyma",
-    "rsi1",
-    "rsi2",
-    "rsi3",
-    "振幅",
-    "量比",
-]
+_INDICATORS: Final = (
+    *(
+        "新浪行业",
+        "新浪概念",
+        "新浪地域",
+        "后复权价",
+        "前复权价",
+        "涨跌幅",
+        "流通市值",
+        "总市值",
+        "是否涨停",
+        "是否跌停",
+    ),
+    *("市盈率TTM", "市销率TTM", "市现率TTM", "市净率", "MA_5", "MA_10", "MA_20", "MA_30", "MA_60", "MA金叉死叉"),
+    *("MACD_DIF", "MACD_DEA", "MACD_MACD", "MACD_金叉死叉", "KDJ_K", "KDJ_D", "KDJ_J", "KDJ_金叉死叉"),
+    *("布林线中轨", "布林线上轨", "布林线下轨", "psy", "psyma", "rsi1", "rsi2", "rsi3", "振幅", "量比"),
+)
 
 LAYOUTS: Final = (
     BarLayout(
