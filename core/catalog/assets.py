@@ -241,4 +241,5 @@ MARKET_TABLES: Final[Mapping[int, MarketTable]] = {
 FIRST_TEAM_ASSET: Final = 1001
 """Team assets count from here."""
 
-RESERVED_NAMES: Final = frozenset(table.asset.asset_name for table in MARKET_TABLES.values())
+RESERVED_NAMES: Final = frozenset(table.asset.asset_name for table in MARKET_TABLES.values()) | frozenset(DATASETS)
+"""Names no team may give: those of the desk's assets and of the datasets behind them."""

@@ -168,12 +168,8 @@ def _ends(column: AssetColumn, given: Sequence[Given]) -> tuple[Scalar, ...]:
     if isinstance(given[0], str) is not isinstance(given[1], str):
         raise _Unusable("between takes two values of one type", expected="two texts or two numbers")
     low, high = (_one(column, item) for item in given)
-    if isinstance(low, str) and isinstance(high, str):
-        is_in_order = low <= high
-    else:
-        is_in_order = float(low) <= float(high)
-    if not is_in_order:
-        raise _Unusable("the first value of between is above the second", suggestion=f"{high},{low}")
+    if (low > high) if isinstance(low, str) and isinstance(high, str) else (float(low) > float(high)):
+        raise _Unusable("the first value of between is above the second", suggestion=f"{given[1]},{given[0]}")
     return low, high
 
 

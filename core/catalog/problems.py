@@ -54,7 +54,7 @@ class PermissionFieldRequired(Invalid):
 
     code = "permission_field_required"
     template = (
-        "{asset_name} is INTERNAL: to be published it needs a tag permission_field:<column> that says whose each row is. "
+        "{asset_name} is INTERNAL: to be published it needs a tag permission_field:<column> that says whose a row is. "
         "Its columns are {columns}. Nothing was changed."
     )
     shown = ("columns",)

@@ -31,7 +31,7 @@ SAFE_SETTINGS: Final = {
     "autoload_known_extensions": False,
     "allow_community_extensions": False,
     "enable_external_access": False,
-    "python_enable_replacement_scans": False,
+    "python_enable_replacements": False,
     "temp_directory": "",
 }
 
@@ -80,10 +80,11 @@ class UserQueries:
         with _connection(self._caps) as connection:
             try:
                 named = _check(connection, sql, readable, self._caps)
-                for name in sorted(named):
-                    _define(connection, name, readable[name])
+                _define(connection, {name: readable[name] for name in sorted(named)})
                 _lock(connection)
                 return self._fetch(connection, sql)
+            except RecursionError as error:
+                raise QueryRefused(reason="The query is nested too deeply.") from error
             except duckdb.InterruptException as error:
                 raise QueryTooExpensive(reason=f"it ran for more than {self._caps.seconds:g} s") from error
             except duckdb.OutOfMemoryException as error:
@@ -138,20 +139,16 @@ def _interrupted_after(connection: "duckdb.DuckDBPyConnection", seconds: float) 
         watcher.join()
 
 
-def _define(connection: "duckdb.DuckDBPyConnection", name: str, relation: Relation) -> None:
-    """Make a view of a relation. Its sources get names no checked query can say."""
-    for source, opened in relation.sources.items():
-        if not _is_registered(connection, source):
-            connection.register(source, opened())
-    quoted = '"' + name.replace('"', '""') + '"'
-    columns = connection.sql(f"SELECT * FROM ({relation.sql}) LIMIT 0").columns
-    shown = ", ".join(f'"{column}"' for column in columns if not column.startswith("_"))
-    connection.execute(f"CREATE VIEW {quoted} AS SELECT {shown} FROM ({relation.sql})")
-
-
-def _is_registered(connection: "duckdb.DuckDBPyConnection", source: str) -> bool:
-    found = connection.execute("SELECT count(*) FROM duckdb_views() WHERE view_name = ?", [source]).fetchone()
-    return bool(found and found[0])
+def _define(connection: "duckdb.DuckDBPyConnection", named: Mapping[str, Relation]) -> None:
+    """Make a view of each relation. A checked query can name the views, and not the sources below them."""
+    sources = {source: opened for relation in named.values() for source, opened in relation.sources.items()}
+    for source, opened in sources.items():
+        connection.register(source, opened())
+    for name, relation in named.items():
+        columns = connection.sql(f"SELECT * FROM ({relation.sql}) LIMIT 0").columns
+        shown = ", ".join(f'"{column}"' for column in columns if not column.startswith("_"))
+        quoted = '"' + name.replace('"', '""') + '"'
+        connection.execute(f"CREATE VIEW {quoted} AS SELECT {shown} FROM ({relation.sql})")
 
 
 def _check(
@@ -163,8 +160,8 @@ def _check(
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise QueryRefused(reason=f"One SELECT is run at a time; this holds {len(statements)} statements.")
-    row = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
-    tree = json.loads(row[0]) if row else {"error": True}
+    ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+    tree = json.loads(serialized)
     if tree["error"]:
         raise QueryRefused(reason="Only a SELECT is run: nothing is written, attached, loaded or set.")
     named: set[str] = set()

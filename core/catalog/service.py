@@ -42,7 +42,7 @@ from core.catalog.requests import (
 from core.catalog.row_rules import is_visible
 from core.catalog.selection import Plan
 from core.catalog.store import AssetStore
-from core.catalog.tables import TeamTables
+from core.catalog.tables import TeamTables, WrittenTable
 from core.clock import Clock
 from core.errors import ArgumentsInvalid, FieldFault
 from core.market.bar_store import MarketStore
@@ -189,28 +189,10 @@ class CatalogService:
         if caller.team_id is None or draft.asset_name.lower() in RESERVED_NAMES:
             raise AssetNameTaken(asset_name=draft.asset_name)
         written = await asyncio.to_thread(self._tables.write, caller.team_id, table)
-        now = self._clock.now()
-        asset = Asset(
-            asset_id=0,
-            asset_name=draft.asset_name,
-            team_id=caller.team_id,
-            team_name=caller.team_name or "",
-            asset_category=draft.category,
-            description=draft.description,
-            tags=draft.tags,
-            sensitivity=draft.sensitivity,
-            allow_subscription=draft.allow_subscription,
-            columns=written.columns,
-            key_columns=draft.key_columns or tuple(column.name for column in written.columns),
-            created_by=caller.username,
-            created_at=now,
-            record_count=written.rows,
-            size_bytes=written.size_bytes,
-            last_updated=now,
-            schema_synced_at=now,
-            source_description=draft.source_description,
-            file=written.file,
-        )
+        asset = _published(draft, written, caller, now=self._clock.now())
+        unknown = [name for name in asset.key_columns if asset.column(name) is None]
+        if unknown:
+            raise ArgumentsInvalid([FieldFault("keyColumns", "names no column of the table", got=", ".join(unknown))])
         check_publication(asset)
         async with uow.write():
             return await AssetStore(uow).for_team(caller.team_id).add(asset)
@@ -276,6 +258,31 @@ class CatalogService:
             anonymous_limits=notes.limits,
             empty_reason=reason,
         )
+
+
+def _published(draft: TableDraft, written: WrittenTable, caller: Caller, *, now: datetime) -> Asset:
+    """Return a new asset; its number comes from the database."""
+    return Asset(
+        asset_id=0,
+        asset_name=draft.asset_name,
+        team_id=caller.team_id,
+        team_name=caller.team_name or "",
+        asset_category=draft.category,
+        description=draft.description,
+        tags=draft.tags,
+        sensitivity=draft.sensitivity,
+        allow_subscription=draft.allow_subscription,
+        columns=written.columns,
+        key_columns=draft.key_columns or tuple(column.name for column in written.columns),
+        created_by=caller.username,
+        created_at=now,
+        record_count=written.rows,
+        size_bytes=written.size_bytes,
+        last_updated=now,
+        schema_synced_at=now,
+        source_description=draft.source_description,
+        file=written.file,
+    )
 
 
 def _id_needed(given: str, assets: Sequence[Asset]) -> AssetIdNeeded:
