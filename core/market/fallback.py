@@ -11,10 +11,10 @@ from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
 from core.clock import CHINA, Clock
-from core.errors import Unavailable
 from core.market.model import Adjustment, BarSeries, Instrument, Provenance, Quote
 from core.market.sources import BarSource, InstrumentSource, QuoteSource, SourceLacks, SourceUnavailable
 
+LIVE: Final = "live"
 FIRST_REST_SECONDS: Final = 30.0
 LONGEST_REST_SECONDS: Final = 600.0
 
@@ -32,11 +32,11 @@ class Named(Protocol):
         ...
 
 
-class AllSourcesFailed(Unavailable):
-    """No provider answered and nothing was remembered."""
+class AllSourcesFailed(SourceUnavailable):
+    """No provider answered and nothing was remembered. For callers, the live sources are one source that is down."""
 
     code = "upstream_unavailable"
-    template = "No market data source answered: {reasons}"
+    template = "No market data source answered: {reason}"
     shown = ("sources",)
 
 
@@ -150,7 +150,8 @@ class _Round(Generic[Source]):
     def error(self) -> AllSourcesFailed:
         """Return the error that lists every reason."""
         return AllSourcesFailed(
-            reasons="; ".join(f"{name}: {reason}" for name, reason in self.failures) or "none is configured",
+            source=LIVE,
+            reason="; ".join(f"{name}: {reason}" for name, reason in self.failures) or "none is configured",
             sources=[{"name": name, "reason": reason} for name, reason in self.failures],
         )
 
@@ -158,7 +159,7 @@ class _Round(Generic[Source]):
 class LiveQuotes:
     """A quote source made of quote sources. What the first does not know, the next is asked for."""
 
-    name = "live"
+    name = LIVE
 
     def __init__(
         self, sources: Sequence[QuoteSource], *, clock: Clock, circuit: Circuit, last_answers: LastAnswers | None = None
@@ -192,7 +193,7 @@ class LiveQuotes:
         missing = [symbol for symbol in asked if symbol not in found]
         if self._last_answers is not None and missing and this_round.failures:
             remembered = await self._last_answers.quotes(missing)
-            found |= {kept.value.symbol: kept.value for kept in remembered}
+            found |= {kept.value.symbol: _remembered(kept.value) for kept in remembered}
             answered = answered or bool(remembered)
             warnings += tuple(
                 f"{kept.value.symbol}: no live quote; {_age(kept.saved_at, self._clock)}" for kept in remembered
@@ -206,7 +207,7 @@ class LiveQuotes:
 class LiveInstruments:
     """An instrument source made of instrument sources: the first that answers."""
 
-    name = "live"
+    name = LIVE
 
     def __init__(
         self,
@@ -244,7 +245,7 @@ class LiveInstruments:
 class LiveBars:
     """A bar source made of bar sources: the first that has the instrument."""
 
-    name = "live"
+    name = LIVE
 
     def __init__(
         self, sources: Sequence[BarSource], *, clock: Clock, circuit: Circuit, last_answers: LastAnswers | None = None
@@ -276,6 +277,11 @@ class LiveBars:
 
 async def _quotes_of(source: QuoteSource, *, symbols: Sequence[str]) -> list[Quote]:
     return await source.quotes(symbols)
+
+
+def _remembered(quote: Quote) -> Quote:
+    """Mark a quote so that it cannot be taken for a live one, wherever it travels."""
+    return replace(quote, source=f"{quote.source}, remembered")
 
 
 def _age(saved_at: datetime, clock: Clock) -> str:

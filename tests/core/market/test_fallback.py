@@ -151,6 +151,7 @@ async def test_all_failing_lists_every_reason(clock, circuit):
         await live(clock, circuit, *sources).quotes(["A.SH"])
     error = caught.value
     assert (error.kind, error.code) == (ErrorKind.UNAVAILABLE, "upstream_unavailable")
+    assert isinstance(error, SourceUnavailable)
     assert str(error) == "No market data source answered: one: host answered 502; two: host answered 502"
     assert error.extras() == {
         "sources": [{"name": "one", "reason": "host answered 502"}, {"name": "two", "reason": "host answered 502"}]
@@ -239,7 +240,7 @@ async def test_remembered_quotes_stand_in_and_say_their_age(clock, circuit, answ
     one.failure = down("one")
     clock.advance(timedelta(minutes=25))
     answer = await quotes.quotes_sourced(["A.SH", "C.HK"])
-    assert answer.value == [quote("A.SH")]
+    assert answer.value == [quote("A.SH", "one, remembered")]
     assert answer.provenance.warnings == (
         "one did not answer: host answered 502",
         "A.SH: no live quote; remembered from 2026-11-20T15:30:00+08:00, 25 minutes ago",
@@ -253,7 +254,7 @@ async def test_what_is_remembered_survives_the_process(clock, circuit, answers, 
     again = FileAnswers(tmp_path / "live", clock)
     clock.advance(timedelta(days=3))
     answer = await live(clock, circuit, Fake("one", failure=down("one")), last_answers=again).quotes_sourced(["A.SH"])
-    assert answer.value == [quote("A.SH")]
+    assert answer.value == [quote("A.SH", "one, remembered")]
     assert answer.provenance.warnings[1].endswith("remembered from 2026-11-20T15:30:00+08:00, 3 days ago")
 
 
