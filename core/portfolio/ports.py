@@ -32,6 +32,10 @@ class Market(Protocol):
         """Return whether the exchange was or will be open."""
         ...
 
+    def next_trading_day(self, exchange: Exchange, day: date) -> date:
+        """Return the first trading day after `day`."""
+        ...
+
     def provenance(self, dataset: str, *, as_of: date | None) -> Provenance:
         """Say where figures come from."""
         ...

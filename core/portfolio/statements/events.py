@@ -30,11 +30,17 @@ class Derived:
 
 
 def derive(
-    instrument: Instrument, history: Iterable[Fact], actions: Sequence[CorporateAction], *, known: Mapping[str, int]
+    instrument: Instrument,
+    history: Iterable[Fact],
+    actions: Sequence[CorporateAction],
+    *,
+    known: Mapping[str, int],
+    today: date,
 ) -> Derived:
     """Return the facts that `actions` give to the shares of `history` (its effective facts, in any order).
 
-    External ids name instrument, ex-date and kind; those in `known` are there already and are left out.
+    External ids name instrument, ex-date and kind; those in `known` are there already and are left out,
+    as is what is booked after `today`: a later import brings it.
     """
     moves = sorted(history, key=lambda fact: fact.trade_date)
     facts: list[Fact] = []
@@ -43,7 +49,8 @@ def derive(
         held = held_before([*moves, *facts], action.ex_date)
         if held <= 0 or _is_recorded(moves, action.ex_date):
             continue
-        facts += [fact for fact in _given(instrument, action, held) if fact.external_id not in known]
+        given = _given(instrument, action, held)
+        facts += [fact for fact in given if fact.external_id not in known and fact.trade_date <= today]
         if action.rights_per_share:
             warnings.append(
                 f"{instrument.symbol} offered rights on {action.ex_date}: not taken here; record them if you took them."

@@ -159,7 +159,10 @@ class StatementImporter:
     async def _derived(
         self, drafts: Sequence[Draft], context: Context, instruments: dict[str, Instrument]
     ) -> tuple[list[Draft], list[str]]:
-        """Derive the corporate actions of every share held up to the statement's last day; fill in `instruments`."""
+        """Derive the corporate actions of every share held up to the statement's last day; fill in `instruments`.
+
+        Who holds a share on that day is entitled to an event of the next trading day.
+        """
         market = self._recorder.market
         facts = [draft.fact for draft in drafts if draft.fact is not None]
         histories = _by_symbol([*context.history, *facts])
@@ -169,13 +172,15 @@ class StatementImporter:
         for symbol in histories:
             if symbol not in instruments:
                 instruments[symbol] = await market.instrument(symbol)
-        start, end = min(fact.trade_date for history in histories.values() for fact in history), max(days)
-        actions = await market.actions(sorted(histories), start=start, end=end)
-        warnings = _coverage_warnings(histories, await market.status(), end)
+        start, last = min(fact.trade_date for history in histories.values() for fact in history), max(days)
+        ends = {symbol: market.next_trading_day(instruments[symbol].exchange, last) for symbol in histories}
+        actions = await market.actions(sorted(histories), start=start, end=max(ends.values()))
+        warnings = _coverage_warnings(histories, await market.status(), last)
         made: list[Draft] = []
         for symbol, history in sorted(histories.items()):
-            mine = [action for action in actions if action.symbol == symbol]
-            derived = derive(instruments[symbol], history, mine, known=context.known)
+            mine = [action for action in actions if action.symbol == symbol and action.ex_date <= ends[symbol]]
+            today = self._recorder.today()
+            derived = derive(instruments[symbol], history, mine, known=context.known, today=today)
             made += [Draft(outcome=RowOutcome.DERIVED, fact=fact, reason=fact.note) for fact in derived.facts]
             warnings += derived.warnings
         return made, warnings
