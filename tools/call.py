@@ -6,6 +6,7 @@ from typing import Any
 from tools.context import SkillCall, SkillResult
 from tools.schema import SkillSchema
 from tools.skill import EVERY_FIELD, Skill
+from tools.wire import camel
 
 
 @dataclass(slots=True)
@@ -46,8 +47,9 @@ def result_of(skill: Skill, wire: dict[str, Any], *, replayed: bool = False) -> 
     if skill.unwrap == EVERY_FIELD:
         beside = rest
     elif skill.unwrap is not None:
-        data = rest[skill.unwrap]
-        beside = {name: value for name, value in rest.items() if name != skill.unwrap}
+        unwrapped = camel(skill.unwrap)
+        data = rest[unwrapped]
+        beside = {name: value for name, value in rest.items() if name != unwrapped}
     return SkillResult(
         skill_id=skill.skill_id,
         data=data,

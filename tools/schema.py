@@ -26,7 +26,7 @@ from tools.argument_types import describing, markers, tighten
 from tools.faults import faults_of, respell
 from tools.output_schema import output_schema
 from tools.redaction import Secret
-from tools.skill import RESERVED_ARGUMENTS, Skill, SkillBody, SkillDeclarationError
+from tools.skill import EVERY_FIELD, RESERVED_ARGUMENTS, Skill, SkillBody, SkillDeclarationError
 from tools.wire import camel, to_wire
 
 JSON_INTEGER_LIMIT: Final = 2**53
@@ -159,9 +159,12 @@ def _nested(kind: type) -> Any:
 
 def _output(skill: Skill) -> dict[str, Any]:
     try:
-        return output_schema(get_type_hints(skill.body, include_extras=True).get("return"))
+        schema = output_schema(get_type_hints(skill.body, include_extras=True).get("return"))
     except SkillDeclarationError as error:
         raise SkillDeclarationError(f"{skill.skill_id}: {error}") from error
+    if skill.unwrap not in {None, EVERY_FIELD} and camel(str(skill.unwrap)) not in schema["properties"]:
+        raise SkillDeclarationError(f"{skill.skill_id}: the result has no field {skill.unwrap} to unwrap")
+    return schema
 
 
 def _tidy(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tools.exports.names import wire_name
 from tools.registry import Registry, description_of
 from tools.schema import Argument, SkillSchema
 from tools.skill import EVERY_FIELD, Skill
+from tools.wire import camel
 
 Json = dict[str, Any]
 
@@ -161,8 +162,9 @@ def _envelope(skill: Skill, schema: SkillSchema) -> Json:
     if skill.unwrap == EVERY_FIELD:
         beside = fields
     elif skill.unwrap is not None:
-        data = fields[skill.unwrap]
-        beside = {name: shape for name, shape in fields.items() if name != skill.unwrap}
+        unwrapped = camel(skill.unwrap)
+        data = fields[unwrapped]
+        beside = {name: shape for name, shape in fields.items() if name != unwrapped}
     return _envelope_of(data, beside=beside, meta=meta)
 
 
