@@ -5,7 +5,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -76,7 +76,7 @@ def _http(error: Exception) -> HTTPException:
     return error if isinstance(error, HTTPException) else HTTPException(400, "The request cannot be read.")
 
 
-def _lifespan(desk: Desk) -> Callable[[FastAPI], object]:
+def _lifespan(desk: Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Put things straight at start, write last uses in batches while running, and once more at the end."""
 
     @asynccontextmanager

@@ -110,7 +110,7 @@ def router(desk: Desk) -> APIRouter:
         responses=problems(403),
         status_code=403,
     )
-    async def confirm(request: Request, approval_id: str) -> Response:
+    async def confirm() -> Response:
         raise SessionRequired
 
     return routes

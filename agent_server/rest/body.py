@@ -89,7 +89,7 @@ def query_values(request: Request) -> dict[str, Any]:
 
 
 def known_only(values: Mapping[str, Any], allowed: Iterable[str], *, required: Iterable[str] = ()) -> None:
-    """Raise `ArgumentsInvalid` with every key that is not allowed (and what was meant) and every one that is missing."""
+    """Raise `ArgumentsInvalid` with every key that is not allowed, what was meant, and every one that is missing."""
     known = list(allowed)
     faults = [unknown_key(name, known) for name in values if name not in known]
     faults += [FieldFault(name, "this is needed", expected="a value") for name in required if name not in values]

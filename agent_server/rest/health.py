@@ -1,6 +1,7 @@
 """Is it alive, is it ready, how busy is it: for whoever runs the desk."""
 
 import hmac
+
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.requests import Request
@@ -51,7 +52,7 @@ def router(desk: Desk, metrics: Metrics) -> APIRouter:
         return json_response({"status": "alive"})
 
     @routes.get("/readyz", summary="Database, migrations and market data are usable")
-    async def readyz(request: Request) -> Response:
+    async def readyz() -> Response:
         checks = await check(desk)
         is_ready = all(value == "ok" for value in checks.values())
         body = {"status": "ready" if is_ready else "not ready", "checks": checks}

@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from starlette.requests import Request
 from starlette.responses import Response
 
 from agent_server.desk import Desk
@@ -20,7 +19,7 @@ def router(desk: Desk, routers: list[APIRouter]) -> APIRouter:
     made: list[bytes] = []
 
     @routes.get("/openapi.json", include_in_schema=False)
-    async def openapi(request: Request) -> Response:
+    async def openapi() -> Response:
         if not made:
             made.append(encode(whole_document(desk, routers)))
         return Response(made[0], media_type="application/json")

@@ -1,4 +1,4 @@
-"""One route per skill, made from its `http=`. Same dispatcher, same models, same answers as `POST /agent/skills/execute`.
+"""One route per skill, made from its `http=`; the same dispatcher and answers as `POST /agent/skills/execute`.
 
 A route that several asset classes share is one route that picks the skill by `asset_class`.
 """

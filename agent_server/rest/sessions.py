@@ -1,7 +1,7 @@
 """Signing in and out, and what a signed-in person may make: tokens.
 
-`POST /login` and `POST /logout` serve the pages' forms (answering a redirect) and scripts (answering JSON). No skill mints
-tokens and no token opens these doors.
+`POST /login` and `POST /logout` serve the pages' forms (answering a redirect) and scripts (answering JSON). No skill
+mints tokens and no token opens these doors.
 """
 
 from typing import Any, Final

@@ -54,7 +54,7 @@ def chosen(desk: Desk, values: dict[str, Any]) -> Iterable[Skill]:
     """Return the skills a catalogue query asks for: one, those of a preset, those a search finds, or all."""
     skill_id, words, preset = (text_field(values, name) for name in ("skillId", "q", "preset"))
     if skill_id:
-        return [_one(desk, skill_id)]
+        return [one_skill(desk, skill_id)]
     found: Iterable[Skill] = desk.registry.search(words) if words else desk.registry.skills
     if not preset:
         return found
@@ -62,7 +62,8 @@ def chosen(desk: Desk, values: dict[str, Any]) -> Iterable[Skill]:
     return [skill for skill in found if skill.skill_id in wanted]
 
 
-def _one(desk: Desk, skill_id: str) -> Skill:
+def one_skill(desk: Desk, skill_id: str) -> Skill:
+    """Return the skill of that name. Raises `SkillNotFound` with what may have been meant."""
     skill = desk.registry.find(skill_id)
     if skill is None:
         raise SkillNotFound(skill_id=skill_id, did_you_mean=desk.registry.suggest(skill_id))

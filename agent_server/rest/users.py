@@ -14,8 +14,8 @@ from agent_server.rest.body import known_only, read_object, text_field
 from agent_server.rest.documentation import body_of, problems
 from core.access.model import Role, Session, User
 from core.access.problems import UserNotFound
-from core.storage.unit_of_work import UnitOfWork
 from core.errors import ArgumentsInvalid, FieldFault, Forbidden
+from core.storage.unit_of_work import UnitOfWork
 
 TEXT: Final = {"type": "string"}
 ROLE: Final = {"type": "string", "enum": [role.value for role in Role]}

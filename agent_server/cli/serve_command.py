@@ -1,0 +1,75 @@
+"""`dingpan serve`: the desk's web server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from agent_server.cli.context import FAILED, fail, settings_of
+
+if TYPE_CHECKING:
+    from agent_server.starting import App
+    from core.settings import Settings
+
+SHUTDOWN_SECONDS: Final = 10
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Interface to listen on; DINGPAN_HOST when left out.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; DINGPAN_PORT when left out.", min=1, max=65535)] = None,
+) -> None:
+    """Answer REST calls and show the pages, until stopped.
+
+    Example: dingpan serve --port 9000
+    """
+    settings = settings_of(ctx)
+    settings = replace(settings, host=host or settings.host, port=port or settings.port)
+    failure = serve_until_stopped(settings)
+    if failure is not None:
+        fail(f"The desk could not be opened: {failure}", FAILED)
+
+
+def serve_until_stopped(settings: "Settings") -> BaseException | None:
+    """Listen at once, open the desk behind the port, and return why that failed, or None after an orderly stop."""
+    import uvicorn  # noqa: PLC0415 - keeps --help fast
+
+    from agent_server.log_output import configure  # noqa: PLC0415 - keeps --help fast
+    from agent_server.starting import StartingApp  # noqa: PLC0415 - keeps --help fast
+
+    configure(settings.log_format)
+    typer.echo(f"dingpan listens at {settings.base_url} (desk: {settings.home})")
+    app = StartingApp(lambda: open_app(settings), on_failure=lambda: setattr(server, "should_exit", True))
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        lifespan="on",
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    return app.failure
+
+
+@asynccontextmanager
+async def open_app(settings: "Settings") -> AsyncIterator["App"]:
+    """Import and open the desk and its application; imports run in a thread so that the port goes on answering."""
+    import asyncio  # noqa: PLC0415 - keeps --help fast
+    from importlib import import_module  # noqa: PLC0415 - keeps --help fast
+
+    from agent_server.opening import open_desk  # noqa: PLC0415 - keeps --help fast
+    from agent_server.starting import running  # noqa: PLC0415 - keeps --help fast
+
+    application = await asyncio.to_thread(import_module, "agent_server.app")
+    async with open_desk(settings) as desk:
+        app = application.create_app(desk.services, desk.registry, desk.dispatcher)
+        async with running(app) as started:
+            yield started
