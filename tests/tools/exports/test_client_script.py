@@ -48,7 +48,7 @@ def desk() -> Iterator[Desk]:
             self.end_headers()
             self.wfile.write(made.body)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815 - the name that http.server calls
 
         def log_message(self, *_: object) -> None:
             """Stay quiet."""
@@ -112,8 +112,14 @@ def test_a_text_is_always_a_string_and_names_may_start_with_dashes(run):
         run, "a.b", "code=000135", "yes=true", "--env=dev", "-start_date=20260419", "empty=", "eq=a=b", "名=茅台"
     )
     assert sent["params"] == {
-        "code": "000135", "yes": "true", "--env": "dev", "-start_date": "20260419", "empty": "", "eq": "a=b", "名": "茅台",
-    }  # fmt: skip
+        "code": "000135",
+        "yes": "true",
+        "--env": "dev",
+        "-start_date": "20260419",
+        "empty": "",
+        "eq": "a=b",
+        "名": "茅台",
+    }
 
 
 @pytest.mark.parametrize(

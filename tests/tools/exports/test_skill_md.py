@@ -26,7 +26,7 @@ class Answer:
     http="GET /api/market/quotes",
     title="Quotes",
     title_zh="行情",
-    gotchas=("A suspended share\nkeeps its price.",),
+    gotchas=("It may\nstand.",),
 )
 async def quote_get(ctx: SkillContext, *, symbol: Annotated[str, Field(description="Code or symbol.")]) -> Answer:
     """Last price of
@@ -84,7 +84,7 @@ RENDERED = """\
 
 ### market
 
-- 🟢 `market.quote.get` `GET /api/market/quotes`: Last price of one instrument. **Note:** A suspended share keeps its price."""
+- 🟢 `market.quote.get` `GET /api/market/quotes`: Last price of one instrument. **Note:** It may stand."""
 
 
 def test_the_catalogue_is_grouped_and_one_line_per_skill(registry):
