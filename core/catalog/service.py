@@ -45,8 +45,8 @@ from core.catalog.store import AssetStore
 from core.catalog.tables import TeamTables, WrittenTable
 from core.clock import Clock
 from core.errors import ArgumentsInvalid, FieldFault
-from core.market.bar_store import MarketStore
 from core.market.model import Adjustment
+from core.market.service import MarketService
 from core.storage.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ if TYPE_CHECKING:
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 MAXIMUM_PAGE: Final = 200
+SIMULATED: Final = "The market is simulated: every figure is invented."
+RAW_ASSETS: Final = frozenset({"stock_day", "stock_kline", "index_day"})
+CURRENCIES: Final = {"stock_day": "CNY", "stock_kline": "CNY", "stock_day_hk": "HKD", "stock_kline_hk": "HKD"}
+"""The assets whose rows are all unadjusted, and those whose prices share one currency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +87,12 @@ class _Notes:
 class CatalogService:
     """Data assets; made once by `bootstrap`. `folder` is where tables of teams live."""
 
-    def __init__(self, store: MarketStore, clock: Clock, *, folder: Path, caps: Caps | None = None) -> None:
-        self._store = store
+    def __init__(self, market: MarketService, clock: Clock, *, folder: Path, caps: Caps | None = None) -> None:
+        self._market = market
+        self._store = market.store
         self._clock = clock
         self._tables = TeamTables(folder)
-        self._reader = AssetReader(store, self._tables)
+        self._reader = AssetReader(market.store, self._tables)
         self._queries = UserQueries(caps)
 
     async def list_assets(self, uow: UnitOfWork, caller: Caller, *, page: int = 1, size: int = 50) -> AssetList:
@@ -231,27 +236,23 @@ class CatalogService:
 
     def _meta(self, asset: Asset, caller: Caller, read: ReadRows, *, notes: _Notes) -> DataMeta:
         table = MARKET_TABLES.get(asset.asset_id)
-        manifest = self._store.manifest()
-        entries = (
-            [manifest.datasets[part.dataset] for part in table.parts if part.dataset in manifest.datasets]
-            if table
-            else []
-        )
-        last_day = max((entry.last_date for entry in entries if entry.last_date), default=None)
+        present = self._store.manifest().datasets
+        datasets = [part.dataset for part in table.parts if part.dataset in present] if table else []
+        origins = [self._market.provenance(dataset) for dataset in datasets]
+        simulated = any(origin.simulated for origin in origins)
+        warnings = [SIMULATED] if simulated else []
         row_filter = views.row_filter(asset, caller)
         reason = None
         if not read.rows:
-            has_data = bool(entries) or table is None
+            has_data = bool(datasets) or table is None
             reason = empty_reason(asset, notes.plan, total=read.total, has_data=has_data, row_filter=row_filter)
         return DataMeta(
             dataset=asset.asset_name,
-            as_of=last_day.isoformat() if last_day else _iso(asset.last_updated if table is None else None),
-            simulated=any(entry.simulated for entry in entries),
-            adjustment=Adjustment.RAW if asset.asset_name in {"stock_day", "stock_kline", "index_day"} else None,
-            currency=_currency(asset),
-            warnings=("The market is simulated: every figure is invented.",)
-            if any(e.simulated for e in entries)
-            else (),
+            as_of=max((origin.as_of for origin in origins if origin.as_of), default=_as_of(asset)),
+            simulated=simulated,
+            adjustment=Adjustment.RAW if asset.is_own and asset.asset_name in RAW_ASSETS else None,
+            currency=CURRENCIES.get(asset.asset_name) if asset.is_own else None,
+            warnings=tuple(dict.fromkeys([*warnings, *(text for origin in origins for text in origin.warnings)])),
             partition=notes.partition,
             row_filter=row_filter,
             default_operator=default_operator_note(notes.asked.filters),
@@ -297,12 +298,6 @@ def _id_needed(given: str, assets: Sequence[Asset]) -> AssetIdNeeded:
     return AssetIdNeeded(given=given, hint=hint, did_you_mean=[asset.asset_name for asset in close])
 
 
-def _currency(asset: Asset) -> str | None:
-    """Return the currency of an asset's prices, where all rows share one."""
-    return {"stock_day": "CNY", "stock_kline": "CNY", "stock_day_hk": "HKD", "stock_kline_hk": "HKD"}.get(
-        asset.asset_name if asset.is_own else ""
-    )
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+def _as_of(asset: Asset) -> str | None:
+    """Return the moment a team's table was written."""
+    return asset.last_updated.isoformat() if asset.last_updated and not asset.is_own else None

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from core.clock import CHINA, Clock
 from core.errors import DeskError, FieldFault
-from core.market.model import Adjustment, BarSeries, Exchange, Frequency, Instrument
+from core.market.model import Adjustment, Exchange, Instrument
 from core.market.service import MarketService
+from core.market.service_bars import AdjustmentUnavailable
 from core.recommendation.model import (
     MAXIMUM_ITEMS,
     Outcome,
@@ -159,14 +160,15 @@ class RecommendationService:
         return targets
 
     async def _closes(self, symbol: str, *, start: date) -> Closes:
-        """Return adjusted closes, from long enough before `start` to have the price of a suspended stock on it."""
-        series: BarSeries = await self._market.bars(
-            symbol,
-            start=start - LONGEST_SUSPENSION,
-            end=None,
-            frequency=Frequency.DAY,
-            adjustment=Adjustment.BACKWARD if symbol != BENCHMARK else Adjustment.RAW,
-        )
+        """Return adjusted closes, from long enough before `start` to have the price of a suspended stock on it.
+
+        Empty when the store does not tell how to adjust them: returns over raw prices would be wrong at every dividend.
+        """
+        adjustment = Adjustment.RAW if symbol == BENCHMARK else Adjustment.BACKWARD
+        try:
+            series = await self._market.bars(symbol, start=start - LONGEST_SUSPENSION, adjustment=adjustment)
+        except AdjustmentUnavailable:
+            return Closes((), ())
         days = series.times.astype("datetime64[D]").tolist()
         return Closes(days, series.columns["close"].tolist())
 

@@ -10,6 +10,7 @@ from core.catalog.query import Caps
 from core.catalog.service import CatalogService
 from core.clock import FrozenClock
 from core.market.bar_store import MarketStore, TableChange
+from core.market.service import MarketService
 from core.storage.database import Database
 from tests.support.small_market import IMPORTED, dataset_tables, source
 
@@ -26,7 +27,7 @@ def market_store(tmp_path: Path) -> MarketStore:
 @pytest.fixture
 def catalog(market_store: MarketStore, clock: FrozenClock, tmp_path: Path) -> CatalogService:
     caps = Caps(seconds=0.5, megabytes=64, rows=100)
-    return CatalogService(market_store, clock, folder=tmp_path / "assets", caps=caps)
+    return CatalogService(MarketService(market_store, clock), clock, folder=tmp_path / "assets", caps=caps)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from core.catalog.requests import DataRequest
 from core.catalog.service import CatalogService
 from core.clock import FrozenClock
 from core.market.bar_store import MarketStore, TableChange
+from core.market.service import MarketService
 from core.storage.database import Database
 from tests.support.small_market import ALPHA, ANONYMOUS, IMPORTED, bars
 
@@ -58,7 +59,8 @@ async def test_row_has_the_columns_clients_know(read):
     assert (page.page_size, page.current_page, page.total_elements, page.total_pages) == (50, 1, 1, 1)
     assert page.truncated is page.effective_page_size is page.meta.partition is page.meta.empty_reason is None
     assert (page.meta.dataset, page.meta.as_of, page.meta.simulated) == ("stock_day", "2024-01-05", False)
-    assert (page.meta.adjustment, page.meta.currency, page.meta.warnings) == ("raw", "CNY", ())
+    assert (page.meta.adjustment, page.meta.currency) == ("raw", "CNY")
+    assert page.meta.warnings[0].startswith("The newest bar in daily is of 2024-01-04;")
 
 
 async def test_newest_partition_only_when_no_filter_names_it_and_says_so(read):
@@ -179,7 +181,7 @@ async def test_anonymous_callers_get_the_first_page_and_are_told(read):
 async def test_simulated_market_is_labelled(clock: FrozenClock, desk: Database, tmp_path: Path):
     store = MarketStore(tmp_path / "demo")
     store.commit({"daily": TableChange(bars([("600519.SH", 2, "1", 1)]))}, imported_at=IMPORTED, simulated=True)
-    catalog = CatalogService(store, clock, folder=tmp_path / "assets")
+    catalog = CatalogService(MarketService(store, clock), clock, folder=tmp_path / "assets")
     async with desk.unit_of_work(read_only=True) as uow:
         page = await catalog.data(uow, ALPHA, asset_id=1)
         facts = await catalog.metadata(uow, ALPHA, asset_id=1)
@@ -189,7 +191,7 @@ async def test_simulated_market_is_labelled(clock: FrozenClock, desk: Database, 
 
 
 async def test_empty_market_answers_without_failing(clock: FrozenClock, desk: Database, tmp_path: Path):
-    catalog = CatalogService(MarketStore(tmp_path / "none"), clock, folder=tmp_path / "assets")
+    catalog = CatalogService(MarketService(MarketStore(tmp_path / "none"), clock), clock, folder=tmp_path / "assets")
     async with desk.unit_of_work(read_only=True) as uow:
         for asset_id in range(1, 7):
             page = await catalog.data(uow, ALPHA, asset_id=asset_id)
