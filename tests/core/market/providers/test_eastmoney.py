@@ -259,3 +259,18 @@ async def test_an_outage_is_unavailable(source, mocked):
         mocked.get(url).respond(503)
     with pytest.raises(SourceUnavailable, match="answered 503"):
         await ask_bars(source)
+
+
+async def test_a_list_that_never_ends_is_given_up(source, mocked, monkeypatch):
+    monkeypatch.setattr("core.market.providers.eastmoney.MOST_PAGES", 3)
+    route = mocked.get(LIST_URLS[0]).respond(json=rows(listed_row("600000", 1), total=5400))
+    with pytest.raises(SourceAnswerInvalid, match="says 5400 instruments and holds 1"):
+        await source.instruments()
+    assert route.call_count == 3
+
+
+async def test_index_bars_are_counted_in_shares(source, mocked):
+    line = "2026-11-19,3890.1,3900.2,3910.3,3880.4,400000000,500000000000.00"
+    mocked.get(BAR_URLS[0]).respond(json={"data": {"klines": [line]}})
+    series = await source.bars("000001.SH", start=date(2026, 11, 19), end=date(2026, 11, 19), adjustment=Adjustment.RAW)
+    assert series.columns["volume"].tolist() == [40_000_000_000]

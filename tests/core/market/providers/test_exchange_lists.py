@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from io import BytesIO
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -8,10 +8,9 @@ import httpx
 import pytest
 
 from core.market.model import Board
-from core.market.providers.exchange_lists import SHANGHAI_URL, SHENZHEN_URL, ExchangeLists
+from core.market.providers.exchange_lists import SHANGHAI_URL, SHENZHEN_URL, ExchangeLists, _shenzhen_share
 from core.market.sources import SourceAnswerInvalid, SourceUnavailable
 
-pytestmark = pytest.mark.anyio
 HEADINGS = ["板块", "公司全称", "A股代码", "A股简称", "A股上市日期", "A股总股本", "所属行业"]
 SHENZHEN = [
     HEADINGS,
@@ -68,6 +67,7 @@ def source(wire):
     return ExchangeLists(wire)
 
 
+@pytest.mark.anyio
 async def test_both_exchanges(source, mocked):
     first = mocked.get(SHANGHAI_URL).mock(side_effect=shanghai())
     mocked.get(SHENZHEN_URL).respond(content=workbook(SHENZHEN))
@@ -89,6 +89,7 @@ async def test_both_exchanges(source, mocked):
         ({"main": [MAIN[0] | {"A_STOCK_CODE": "900901"}]}, "900901.SH is the code of no A share"),
     ],
 )
+@pytest.mark.anyio
 async def test_malformed_shanghai_lists_are_named(source, mocked, answer, named):
     mocked.get(SHANGHAI_URL).mock(side_effect=shanghai(**answer))
     with pytest.raises(SourceAnswerInvalid) as caught:
@@ -106,6 +107,7 @@ async def test_malformed_shanghai_lists_are_named(source, mocked, answer, named)
         (workbook([HEADINGS, ["主板", "x", "1", "x", "1991-04-03", "", "J 金融业"]]), "1.SZ is the code of no A share"),
     ],
 )
+@pytest.mark.anyio
 async def test_malformed_shenzhen_lists_are_named(source, mocked, body, named):
     mocked.get(SHANGHAI_URL).mock(side_effect=shanghai())
     mocked.get(SHENZHEN_URL).respond(content=body)
@@ -114,8 +116,16 @@ async def test_malformed_shenzhen_lists_are_named(source, mocked, body, named):
     assert named in str(caught.value)
 
 
+@pytest.mark.anyio
 async def test_one_exchange_down_is_no_list_at_all(source, mocked):
     mocked.get(SHANGHAI_URL).mock(side_effect=shanghai())
     mocked.get(SHENZHEN_URL).respond(500)
     with pytest.raises(SourceUnavailable, match="answered 500"):
         await source.instruments()
+
+
+@pytest.mark.parametrize("listed", [date(1991, 4, 3), datetime(1991, 4, 3, 0, 0), "1991-04-03", "19910403"])  # noqa: DTZ001 - as the workbook gives it
+def test_cells_that_a_workbook_holds_as_numbers_and_days(listed):
+    row = {"A股代码": 1.0, "A股简称": "平安银行", "A股上市日期": listed, "所属行业": "J 金融业"}
+    share = _shenzhen_share(row)
+    assert (share.symbol, share.list_date) == ("000001.SZ", date(1991, 4, 3))

@@ -45,7 +45,7 @@ def source(wire, clock):
 
 
 async def test_both_markets_in_one_call(source, mocked):
-    text = line("sh600519", *mainland()) + line("rt_hk00700", *hong_kong()) + line("sz000001")
+    text = "\n" + line("sh600519", *mainland()) + line("rt_hk00700", *hong_kong()) + line("sz000001")
     route = mocked.get(URL + "sh600519,rt_hk00700,sz000001").respond(content=text.encode("gbk"))
     moutai, tencent = await source.quotes(["600519.SH", "00700.HK", "000001.SZ", "X.US"])
     assert (moutai.symbol, moutai.name, str(moutai.last_price)) == ("600519.SH", "贵州茅台", "1304.00")
