@@ -1,15 +1,16 @@
 """Small skills that stand for every kind there is, and a desk to run them on."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select
 
-from core.access.audit_log import AuditLog
+from core.access.audit_log import HEAD_FILE, AuditLog, load_or_create_key
 from core.access.model import Caller, CallerKind, Role, User
 from core.access.service import AccessService
 from core.clock import FrozenClock
@@ -207,19 +208,23 @@ class SampleDesk:
     """A database with one team, its administrator and a token, and a dispatcher over the sample skills."""
 
     def __init__(
-        self, database: Database, access: AccessService, audit: AuditLog, settings: Settings, clock: FrozenClock
+        self,
+        database: Database,
+        access: AccessService,
+        audit: AuditLog,
+        settings: Settings,
+        clock: FrozenClock,
+        registry: Registry,
     ) -> None:
         self.database, self.access, self.audit, self.settings, self.clock = database, access, audit, settings, clock
         self.ids: IdSource = SeededIds(7)
         self.outside = Outside()
-        self.registry = sample_registry()
+        self.registry = registry
         self.dispatcher = self.new_dispatcher()
         self.user: User
         self.calls = 0
 
-    def new_dispatcher(self, registry: Registry | None = None, **settings: Any) -> Dispatcher:
-        from dataclasses import replace
-
+    def new_dispatcher(self, **settings: Any) -> Dispatcher:
         services: Any = SimpleNamespace(
             outside=self.outside,
             access=self.access,
@@ -228,7 +233,7 @@ class SampleDesk:
             database=self.database,
         )
         return Dispatcher(
-            registry=registry or self.registry,
+            registry=self.registry,
             services=services,
             database=self.database,
             access=self.access,
@@ -262,7 +267,9 @@ class SampleDesk:
                 minted_by="test",
             )
             await uow.commit()
-        return self.access.token_caller(minted.token, user or self.user, "203.0.113.5", "pytest")
+        return self.access.token_caller(
+            minted.token, user or self.user, address="203.0.113.5", client="pytest"
+        )
 
     def session(self, user: User | None = None) -> Caller:
         person = user or self.user
@@ -321,3 +328,18 @@ class SampleDesk:
             verification = await self.audit.verify(uow)
         assert verification.is_sound
         return [(row.event, row.skill_id, row.detail) for row in reversed(rows) if row.event.startswith("call.")]
+
+
+async def new_desk(
+    database: Database, clock: FrozenClock, ids: IdSource, home: Path, *, registry: Registry | None = None
+) -> SampleDesk:
+    """Make a desk with the user `anna`, administrator of `tenant_anna`."""
+    async with database.engine.begin() as connection:
+        await connection.run_sync(jars.create)
+    settings = Settings(home=home, public_url="https://desk.example")
+    keys = settings.keys_folder
+    audit = AuditLog(load_or_create_key(keys, ids), keys / HEAD_FILE, clock)
+    access = AccessService(ids, clock, settings)
+    desk = SampleDesk(database, access, audit, settings, clock, registry or sample_registry())
+    desk.user = await desk.new_user("anna")
+    return desk
