@@ -7,6 +7,7 @@ from typing import Final
 
 from core.errors import DeskError
 from core.market.model import Exchange, Instrument, InstrumentKind
+from core.market.rules import is_t_plus_one
 from core.money import round_cents
 from core.portfolio.model import TRADES, Fact, FactKind
 from core.portfolio.refusals import FigureInvalid, FutureDate, MarketClosed, NotListed
@@ -28,15 +29,15 @@ NEEDS_QUANTITY: Final = TRADES | {
 }
 
 
-def settles_next_day(instrument: Instrument) -> bool:
-    """True when shares bought today cannot be sold today (T+1).
+def settles_next_day(instrument: Instrument, day: date) -> bool:
+    """True when shares bought on a day cannot be sold that day (T+1), by the rules in force on `day`.
 
     A shares and most exchange-traded funds; Hong Kong shares and bond, gold, money, commodity and cross-border funds
     may be sold the same day.
     """
-    if instrument.exchange is Exchange.HKEX:
-        return False
-    return instrument.kind is not InstrumentKind.FUND or not any(word in instrument.name for word in SAME_DAY_WORDS)
+    is_fund = instrument.kind is InstrumentKind.FUND
+    is_same_day_fund = is_fund and any(word in instrument.name for word in SAME_DAY_WORDS)
+    return is_t_plus_one(instrument.exchange, day, kind=instrument.kind, is_same_day_fund=is_same_day_fund)
 
 
 def find_faults(

@@ -10,7 +10,7 @@ from core.portfolio.book import Book, Plan
 from core.portfolio.entries import cents
 from core.portfolio.ledger import State
 from core.portfolio.model import TRADES, Account, Fact, FactKind, Removal
-from core.portfolio.recording import Recorder, terms_of, valued
+from core.portfolio.recording import Recorder, valued
 from core.portfolio.refusals import (
     BoughtToday,
     EventWithoutHolding,
@@ -140,7 +140,7 @@ class Corrector:
         self, store: TeamLedger, account: Account, symbol: str, facts: Sequence[Fact], *, note: str
     ) -> _Withdrawal:
         instrument = await self._recorder.market.instrument(symbol)
-        book = Book(store, account, terms_of([instrument]))
+        book = Book(store, account, self._recorder.terms([instrument]))
         reversals = [_reversal(fact, self._recorder.today(), note) for fact in facts]
         (checkpoint,) = await store.checkpoints([account.account_key], [symbol])
         before = await self._state(store, account, checkpoint)

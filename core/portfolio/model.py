@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from core.market.model import Exchange, Provenance
 from core.recommendation.model import Recommendation
@@ -328,6 +328,25 @@ class Removal:
     quantity_after: int
     cost_before: Decimal
     cost_after: Decimal
+
+    @property
+    def summary(self) -> str:
+        """The effect in one sentence, for the person who must approve it."""
+        count = len(self.reversed_records)
+        return (
+            f"Takes back {count} {'record' if count == 1 else 'records'} of {self.symbol} in account {self.account_id}: "
+            f"{self.quantity_before} shares become {self.quantity_after}, cost {self.cost_before} becomes "
+            f"{self.cost_after}."
+        )
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """Each change as plain fields: the position, and every record taken back."""
+        position = {"positionId": self.position_id, "symbol": self.symbol, "accountId": self.account_id}
+        quantity = {"before": self.quantity_before, "after": self.quantity_after}
+        cost = {"before": str(self.cost_before), "after": str(self.cost_after)}
+        reversals = [{"recordId": record_id, "reversed": True} for record_id in self.reversed_records]
+        return [{**position, "quantity": quantity, "totalCost": cost}, *reversals]
 
 
 class RowOutcome(StrEnum):

@@ -37,6 +37,15 @@ class Recorder:
         """Return the calendar day in Shanghai."""
         return china_today(self.clock)
 
+    def terms(self, instruments: Iterable[Instrument]) -> dict[str, Terms]:
+        """Return how each instrument is kept."""
+        return {
+            instrument.symbol: Terms(
+                t_plus_one=settles_next_day(instrument, self.today()), currency=instrument.currency
+            )
+            for instrument in instruments
+        }
+
     def ledger(self, uow: UnitOfWork, team_id: int) -> TeamLedger:
         """Return the team's store for this call."""
         return LedgerStore(uow).for_team(team_id)
@@ -80,6 +89,7 @@ class Recorder:
         kind = FactKind(trade.trade_type.value.lower())
         rate = await self.rate(store, instrument.currency, trade.trade_date, trade.fx_rate)
         fact = valued(kind, instrument, trade.trade_date, quantity=trade.quantity, price=trade.price)
+        self.check([fact], {instrument.symbol: instrument})
         charges, warnings = self._charges(trade, fact, instrument)
         if rate is None and instrument.currency != BASE_CURRENCY:
             missing = f"No exchange rate {BASE_CURRENCY}/{instrument.currency} is known for {trade.trade_date}: "
@@ -120,7 +130,7 @@ class Recorder:
         by_symbol = {instrument.symbol: instrument for instrument in instruments}
         self.check(facts, by_symbol)
         await self._refuse_known(store, account, facts)
-        book = Book(store, account, terms_of(by_symbol.values()))
+        book = Book(store, account, self.terms(by_symbol.values()))
         plans = await book.plan(facts, {fact.fact_id: fact for fact in taken_back})
         return await self.write(uow, book, facts, plans=plans, taken_back=taken_back)
 
@@ -143,14 +153,6 @@ class Recorder:
         for external_id in named:
             if external_id in known:
                 raise FactExists(account_id=account.account_id, external_id=external_id)
-
-
-def terms_of(instruments: Iterable[Instrument]) -> dict[str, Terms]:
-    """Return how each instrument is kept."""
-    return {
-        instrument.symbol: Terms(t_plus_one=settles_next_day(instrument), currency=instrument.currency)
-        for instrument in instruments
-    }
 
 
 def valued(kind: FactKind, instrument: Instrument, day: date, *, quantity: int, price: Decimal) -> Fact:

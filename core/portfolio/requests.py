@@ -1,11 +1,16 @@
 """What callers send: questions about the ledger and facts for it, in their own words."""
 
+import base64
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Literal, TypeVar
 
 from core.market.model import Exchange
-from core.portfolio.model import DEFAULT_ACCOUNT, AccountScope, AccountType, TradeType
+from core.portfolio.model import DEFAULT_ACCOUNT, AccountScope, AccountType, AssetClass, TradeType
+from core.portfolio.refusals import AssetClassUnavailable, StatementNotRecognised
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +86,30 @@ class StatementFile:
     account_id: str = DEFAULT_ACCOUNT
     account_type: AccountType = AccountType.REAL
     opening_cash: Decimal | None = None
+
+
+def require_stock(asset_class: AssetClass, value: Value) -> Value:
+    """Return `value`, unless it was asked of an asset class that does not exist yet."""
+    if asset_class is not AssetClass.STOCK:
+        raise AssetClassUnavailable(asset_class=asset_class.value)
+    return value
+
+
+def statement_file(
+    name: str,
+    content: str,
+    *,
+    encoding: Literal["base64", "text"],
+    account_id: str,
+    account_type: AccountType,
+    opening_cash: Decimal | None,
+) -> StatementFile:
+    """Decode a statement that travelled as text. Raises `StatementNotRecognised` when it is not valid base 64."""
+    try:
+        data = base64.b64decode(content, validate=True) if encoding == "base64" else content.encode()
+    except ValueError as error:
+        reason = "`content` is not valid base64; send encoding='text' for plain text."
+        raise StatementNotRecognised(file_name=name, reason=reason) from error
+    return StatementFile(
+        name=name, content=data, account_id=account_id, account_type=account_type, opening_cash=opening_cash
+    )

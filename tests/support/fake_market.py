@@ -85,9 +85,7 @@ class FakeMarket:
     closed: set[date] = field(default_factory=set)
     actions_until: date | None = date(2026, 11, 19)
 
-    async def instrument(
-        self, code: str, *, kind: InstrumentKind | None = None, day: date | None = None
-    ) -> Instrument:
+    async def instrument(self, code: str, *, kind: InstrumentKind | None = None, day: date | None = None) -> Instrument:
         for symbol in self.symbols:
             if code in {symbol, symbol.partition(".")[0]}:
                 return instrument(symbol)

@@ -24,7 +24,7 @@ from core.portfolio.model import (
     Source,
     StatementImport,
 )
-from core.portfolio.recording import Recorder, terms_of
+from core.portfolio.recording import Recorder
 from core.portfolio.refusals import BeforeOpening, BoughtToday, EventWithoutHolding, OpeningExists, SellExceedsHolding
 from core.portfolio.requests import StatementFile
 from core.portfolio.statements.events import derive, held_before
@@ -86,7 +86,7 @@ class StatementImporter:
         if not layout.has_events:
             derived, more = await self._derived(drafts, context, instruments)
             drafts, warnings = [*drafts, *derived], [*warnings, *more]
-        book = Book(store, account, terms_of(instruments.values()))
+        book = Book(store, account, self._recorder.terms(instruments.values()))
         drafts = await _folded([*cash, *drafts], book)
         facts = [draft.fact for draft in drafts if draft.fact is not None]
         refused = any(draft.outcome is RowOutcome.REFUSED for draft in drafts)

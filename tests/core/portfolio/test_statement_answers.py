@@ -63,7 +63,9 @@ async def test_sample_statement_gives_the_expected_answers(
 
     report = await desk.pnl()
     open_items = [item for item in report.holdings if item.quantity]
-    assert {item.symbol: {"qty": item.quantity, "cost": str(item.total_cost)} for item in open_items} == answers["positions"]
+    assert {item.symbol: {"qty": item.quantity, "cost": str(item.total_cost)} for item in open_items} == answers[
+        "positions"
+    ]
     assert {item.symbol: str(item.realized_pnl) for item in report.holdings if item.realized_pnl} == answers["realised"]
     total = sum(item.realized_pnl for item in report.holdings)
     assert total == sum(Decimal(figure) for figure in answers["realised"].values())
