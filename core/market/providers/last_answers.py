@@ -8,10 +8,12 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Final, TypeVar
 
 from core.clock import Clock
@@ -101,10 +103,13 @@ class FileAnswers:
 
 
 def _replace_file(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(content, ensure_ascii=False, default=str), encoding="utf-8")
-    aside.replace(path)
+    """Write the file aside and rename it. A full or read-only disk must not spoil the good answer that is at hand."""
+    text = json.dumps(content, ensure_ascii=False, default=str)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as aside:
+            aside.write(text)
+        Path(aside.name).replace(path)
 
 
 def _read_file(path: Path, read: Callable[[dict[str, Any]], Read | None]) -> Remembered[Read] | None:

@@ -318,3 +318,21 @@ async def test_damaged_files_count_as_absent(answers, damage):
     (answers.folder / "quotes.json").write_text(damage, encoding="utf-8")
     assert await answers.instruments() is None
     assert await answers.quotes(["A.SH"]) == []
+
+
+async def test_a_folder_that_cannot_be_written_spoils_no_answer(clock, circuit, tmp_path):
+    (tmp_path / "live").write_text("a file where the folder should be")
+    answers = FileAnswers(tmp_path / "live", clock)
+    found = await live(clock, circuit, Fake("one", ("A.SH",)), last_answers=answers).quotes(["A.SH"])
+    assert [each.symbol for each in found] == ["A.SH"]
+    assert await answers.instruments() is None
+
+
+async def test_two_desks_on_one_folder_do_not_disturb_each_other(clock, tmp_path):
+    one, two = FileAnswers(tmp_path / "live", clock), FileAnswers(tmp_path / "live", clock)
+    await one.save_instruments([PINGAN])
+    await two.save_instruments([PINGAN, PINGAN])
+    kept = await one.instruments()
+    assert kept is not None
+    assert kept.value == [PINGAN, PINGAN]
+    assert [path.name for path in one.folder.iterdir()] == ["instruments.json"]
