@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 from core.clock import Clock
@@ -107,9 +107,10 @@ def _replace_file(path: Path, content: dict[str, Any]) -> None:
     text = json.dumps(content, ensure_ascii=False, default=str)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as aside:
-            aside.write(text)
-        Path(aside.name).replace(path)
+        with TemporaryDirectory(dir=path.parent, ignore_cleanup_errors=True) as aside:
+            part = Path(aside) / path.name
+            part.write_text(text, encoding="utf-8")
+            part.replace(path)
 
 
 def _read_file(path: Path, read: Callable[[dict[str, Any]], Read | None]) -> Remembered[Read] | None:
