@@ -7,7 +7,6 @@ from typing import Final
 from core.access.approval_store import ApprovalStore
 from core.access.approvals import (
     FINISHES,
-    ApprovalConsumed,
     ApprovalExpired,
     ApprovalNotFound,
     ApprovalNotPending,
@@ -21,7 +20,7 @@ from core.access.approvals import (
     refusal,
 )
 from core.access.model import Approval, ApprovalDraft, ApprovalState, Caller, Halt
-from core.access.problems import ApproverRequired, SessionRequired, TextTooLong
+from core.access.problems import SessionRequired, TextTooLong
 from core.access.sessions import forgotten_before
 from core.access.store import AccessStore
 from core.access.token_service import TokenService
@@ -157,10 +156,7 @@ class ApprovalService(TokenService):
             raise ApprovalNotFound(approval_id=approval_id)
         if approval.params_hash != params_hash:
             raise ApprovalParamsMismatch(approval_id=approval_id)
-        current = at_moment(approval, now)
-        if current.state is ApprovalState.APPROVED:
-            raise ApprovalConsumed(approval_id=approval_id, result_ref=approval.result_ref)
-        raise refusal(current)
+        raise refusal(at_moment(approval, now))
 
     async def finish(self, uow: UnitOfWork, approval_id: str, *, state: ApprovalState, result_ref: str = "") -> bool:
         """Record how an approved call ended: `executed`, `failed` or `unknown`.
@@ -195,17 +191,15 @@ class ApprovalService(TokenService):
 
     async def set_halt(self, uow: UnitOfWork, *, caller: Caller, on: bool, reason: str = "") -> Halt | None:
         """Switch the team's halt. Raises `SessionRequired`, `ApproverRequired`."""
-        check_approver(caller)
-        if caller.team_id is None or caller.user_id is None:
-            raise ApproverRequired
+        team_id, user_id = check_approver(caller)
         text = check_text("reason", reason)
         async with uow.join_write():
             store = AccessStore(uow)
-            await store.lock_team(caller.team_id)
+            await store.lock_team(team_id)
             if not on:
-                await store.clear_halt(caller.team_id)
+                await store.clear_halt(team_id)
                 return None
-            halt = Halt(team_id=caller.team_id, reason=text, set_by=caller.user_id, set_at=self.clock.now())
+            halt = Halt(team_id=team_id, reason=text, set_by=user_id, set_at=self.clock.now())
             await store.set_halt(halt)
             return halt
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from core.access.model import Approval, ApprovalState, Caller, CallerKind
+from core.access.model import Approval, ApprovalState, Caller
 from core.access.problems import ApproverRequired, SessionRequired
 from core.errors import Conflict, DeskError, Forbidden, Limited, NotFound
 
@@ -173,8 +173,8 @@ def at_moment(approval: Approval, now: datetime) -> Approval:
 
 
 def refusal(approval: Approval) -> DeskError:
-    """Make the error that says why an approval in this state cannot be used. Not for approved ones."""
-    return REFUSALS[approval.state](
+    """Make the error that says why an approval cannot be used; for an approved one, that another call was faster."""
+    return REFUSALS.get(approval.state, ApprovalConsumed)(
         approval_id=approval.approval_id,
         result_ref=approval.result_ref,
         comment=approval.comment,
@@ -209,16 +209,15 @@ def is_visible(approval: Approval, caller: Caller) -> bool:
 
 
 def check_decider(approval: Approval, caller: Caller) -> None:
-    """Raise unless this caller, who sees the approval, may decide it."""
-    if caller.kind is not CallerKind.SESSION:
-        raise SessionRequired
+    """Raise unless this person, who sees the approval, may decide it."""
     if approval.two_persons and caller.user_id == approval.requester_user_id:
         raise SecondPersonRequired(approval_id=approval.approval_id)
 
 
-def check_approver(caller: Caller) -> None:
-    """Raise unless the caller is a signed-in approver or administrator."""
+def check_approver(caller: Caller) -> tuple[int, int]:
+    """Return the team and user of a signed-in approver or administrator; raise for everybody else."""
     if not caller.is_person:
         raise SessionRequired
-    if not caller.may_approve:
+    if not caller.may_approve or caller.team_id is None or caller.user_id is None:
         raise ApproverRequired
+    return caller.team_id, caller.user_id

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from core.access.audit import AuditFinding, ChainCheck, ChainHead, next_row
+from core.access.audit import AuditFault, AuditFinding, ChainCheck, ChainHead, next_row
 from core.access.audit_store import AuditStore
 from core.access.model import AuditEntry, AuditRow
 from core.clock import Clock
@@ -156,9 +156,13 @@ class AuditLog:
         head = self._head.read()  # before the rows: a row added meanwhile must not make it look ahead of them
         check = ChainCheck(self._key, head)
         store = AuditStore(uow)
-        finding = None
-        while finding is None and (rows := await store.after(check.last.sequence, limit=BLOCK)):
+        finding, more = None, True
+        while finding is None and more:
+            rows, is_damaged = await _readable(store, check.last.sequence)
             finding = await asyncio.to_thread(check.read, rows)
+            if finding is None and is_damaged:
+                finding = AuditFinding(check.last.sequence + 1, AuditFault.EDITED)
+            more = bool(rows)
         finding = finding or check.finish()
         rows_read = check.last.sequence
         return AuditVerification(
@@ -167,3 +171,15 @@ class AuditLog:
             unprotected_rows=max(0, rows_read - (head.sequence if head else 0)),
             finding=finding,
         )
+
+
+async def _readable(store: AuditStore, sequence: int) -> tuple[list[AuditRow], bool]:
+    """Return the next rows, and whether they end at one somebody made unreadable: SQLite allows it for a moment."""
+    try:
+        return await store.after(sequence, limit=BLOCK), False
+    except ValueError:
+        rows: list[AuditRow] = []
+        with contextlib.suppress(ValueError):
+            while found := await store.after(sequence + len(rows), limit=1):
+                rows += found
+        return rows, True

@@ -101,7 +101,7 @@ class SignInService(AccountService):
         return SignIn(cookie, session)
 
     @staticmethod
-    def session_caller(session: Session, address: str = "", client: str = "") -> Caller:
+    def session_caller(session: Session, *, address: str = "", client: str = "") -> Caller:
         """Make the caller a session stands for: a person with every scope."""
         return Caller(
             kind=CallerKind.SESSION,

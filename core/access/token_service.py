@@ -64,10 +64,7 @@ class TokenService(SignInService):
                 "expires_at": None if expires_in_days is None else now + timedelta(days=expires_in_days),
             }
             token_id = await store.add_token(values)
-            token = await store.token(user.team_id, token_id, now=now)
-        if token is None:
-            raise TokenNotFound(token_id=token_id)
-        return MintedToken(secret, token)
+            return MintedToken(secret, await self.token(uow, user.team_id, token_id))
 
     async def authenticate_token(self, uow: UnitOfWork, secret: str) -> tuple[Token, User]:
         """Return the token and its user, and note the use.
@@ -133,7 +130,7 @@ class TokenService(SignInService):
             return await self.token(uow, team_id, token_id)
 
     @staticmethod
-    def token_caller(token: Token, user: User, address: str = "", client: str = "") -> Caller:
+    def token_caller(token: Token, user: User, *, address: str = "", client: str = "") -> Caller:
         """Make the caller a token stands for."""
         return Caller(
             kind=CallerKind.TOKEN,

@@ -60,3 +60,5 @@ def test_memory_is_bounded(attempts: Attempts) -> None:
     for number in range(MOST_KEYS + 10):
         attempts.begin([f"name:{number}"])
     assert len(attempts._moments) == MOST_KEYS
+    attempts.succeed(0.0, name="name:0", others=["name:1"])
+    assert len(attempts._moments) == MOST_KEYS

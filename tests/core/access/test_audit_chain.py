@@ -134,6 +134,11 @@ def test_a_row_inserted_or_signed_with_another_key_is_found() -> None:
     assert verify([*ROWS[:4], ROWS[3], *ROWS[4:]], KEY, HEAD) == AuditFinding(5, AuditFault.DELETED)
 
 
+def test_a_sound_row_of_another_chain_is_found() -> None:
+    foreign = signed(replace(ROWS[4], previous_hash=ROWS[0].row_hash), KEY)
+    assert verify([*ROWS[:4], foreign, *ROWS[5:]], KEY, HEAD) == AuditFinding(5, AuditFault.MOVED)
+
+
 def test_a_chain_rewritten_with_the_key_is_found_by_the_head() -> None:
     head = ChainHead(6, ROWS[5].row_hash)
     rows: list[AuditRow] = []

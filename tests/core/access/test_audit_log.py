@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 
 from core.access.audit import AuditFault, AuditFinding, ChainHead
 from core.access.audit_log import AuditKeyInvalid, AuditLog, HeadFile, load_or_create_key
-from core.access.audit_store import audit_rows
+from core.access.audit_store import AuditStore, audit_rows
 from core.access.model import AuditEntry
 from core.clock import FrozenClock
 from core.ids import SeededIds
@@ -138,6 +138,31 @@ async def test_an_edited_row_is_found(audit: AuditLog, database: Database) -> No
     for detail in ('{"number": 4}', "no json", "[1]", '{"number": NaN}'):
         await tamper(database, update(audit_rows).where(fourth).values(detail=detail))
         assert (await verify(audit, database)).finding == AuditFinding(4, AuditFault.EDITED)
+
+
+async def test_a_row_made_unreadable_is_found(audit: AuditLog, database: Database) -> None:
+    if not database.is_sqlite:
+        pytest.skip("PostgreSQL stores nothing but moments in a column of moments")
+    await fill(audit, database, 6)
+    await tamper(database, text("UPDATE audit SET at = 'no moment' WHERE sequence = 4"))
+    found = await verify(audit, database)
+    assert (found.finding, found.rows) == (AuditFinding(4, AuditFault.EDITED), 3)
+    await tamper(database, text("UPDATE audit SET actor = 'eve' WHERE sequence = 2"))
+    assert (await verify(audit, database)).finding == AuditFinding(2, AuditFault.EDITED)
+
+
+async def test_a_row_added_during_the_check_is_no_alarm(audit: AuditLog, database: Database, monkeypatch) -> None:
+    await fill(audit, database, 3)
+    real = AuditStore.after
+
+    async def busy(store: AuditStore, sequence: int, *, limit: int):
+        rows = await real(store, sequence, limit=limit)
+        if sequence < 6:
+            await audit.record(database, entry())
+        return rows
+
+    monkeypatch.setattr(AuditStore, "after", busy)
+    assert (await verify(audit, database)).finding is None
 
 
 async def test_a_deleted_row_is_found(audit: AuditLog, database: Database) -> None:

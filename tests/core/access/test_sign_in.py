@@ -39,7 +39,7 @@ async def test_signing_in_opens_a_session_of_the_person(desk: AccessDesk) -> Non
     assert (found.user.username, found.user.role, len(signed_in.cookie)) == ("cyd", Role.MEMBER, 52)
     assert found.csrf_token == csrf_token(signed_in.cookie)
     assert found.created_at == found.last_seen_at == desk.clock.now()
-    caller = desk.access.session_caller(found, "1.2.3.4", "Firefox")
+    caller = desk.access.session_caller(found, address="1.2.3.4", client="Firefox")
     assert (caller.kind, caller.team_name, caller.all_scopes, caller.is_person) == (
         CallerKind.SESSION,
         "north",

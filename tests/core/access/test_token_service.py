@@ -47,7 +47,7 @@ async def test_a_minted_token_opens_the_door_as_its_user(desk: AccessDesk) -> No
     assert (token.token_name, token.scopes, token.status) == ("second", ("a.read", "b.read"), TokenStatus.ACTIVE)
     assert token.expires_at == desk.clock.now() + timedelta(days=90)
     assert (user.username, token.team_name) == ("cyd", "north")
-    caller = desk.access.token_caller(token, user, "1.2.3.4", "curl")
+    caller = desk.access.token_caller(token, user, address="1.2.3.4", client="curl")
     assert (caller.kind, caller.scopes, caller.all_scopes) == (CallerKind.TOKEN, {"a.read", "b.read"}, False)
     assert (caller.requester, caller.may_approve) == (f"token:{token.token_id}", False)
 

@@ -42,7 +42,7 @@ async def test_newer_database_is_refused_with_what_to_do(empty: Database) -> Non
     await empty.migrate()
     async with empty.engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(DatabaseNewer, match="revision 9999.*install that release"):
+    with pytest.raises(DatabaseNewer, match=r"revision 9999.*install that release"):
         await empty.migrate()
     await empty.close()
 
