@@ -75,11 +75,6 @@ class Settings:
         return self.home / "market"
 
     @property
-    def assets_folder(self) -> Path:
-        """Where the tables of teams live, as Parquet."""
-        return self.home / "assets"
-
-    @property
     def keys_folder(self) -> Path:
         """Where the desk's own keys live; readable by its owner only."""
         return self.home / "keys"

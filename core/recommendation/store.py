@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     select,
 )
 
+from core.money import round_cents
 from core.recommendation.model import ACTION_LENGTH, RUN_LENGTH, Recommendation, RecommendationDraft
 from core.storage.column_types import BigId, ScaledDecimal, UtcDateTime
 from core.storage.metadata import metadata
@@ -46,6 +48,7 @@ recommendations = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_recommendations_team_symbol", "team_id", "symbol", "recommendation_id"),
 )
+PRICES: Final = ("add1", "add2", "reduce1", "reduce2", "no_more_add")
 SHOWN = [column for column in recommendations.c if column.name != "team_id"]
 
 
@@ -105,4 +108,13 @@ class TeamRecommendations:
 
 
 def _recommendation(row: Row[Any]) -> Recommendation:
-    return Recommendation(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    stored = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    return Recommendation(**stored | {name: _as_quoted(stored[name]) for name in PRICES})
+
+
+def _as_quoted(price: Decimal | None) -> Decimal | None:
+    """Return a price with two places, or as many more as it has: not with all that can be stored."""
+    if price is None:
+        return None
+    cents = round_cents(price)
+    return cents if cents == price else price.normalize()
