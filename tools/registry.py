@@ -63,6 +63,11 @@ class Registry:
         """Return the compiled contract of a skill of this registry."""
         return self._schemas[skill.skill_id]
 
+    def compile_all(self) -> None:
+        """Make every contract now instead of on its first use; for a server that is up and not yet busy."""
+        for schema in self._schemas.values():
+            schema.compile()
+
     def suggest(self, text: str) -> list[str]:
         """Return up to three ids that may have been meant."""
         return closest(text.replace("_", "."), (item.skill_id for item in self.skills), limit=SUGGESTIONS)

@@ -1,12 +1,12 @@
 """A skill's signature as a contract: argument model, JSON Schemas, binding of raw parameters.
 
-The model is made once, at start; binding a call is one pass of pydantic's compiled validator.
+The model is made once; binding a call is one pass of pydantic's compiled validator.
 """
 
 import inspect
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Any, Final, get_type_hints
 
 from pydantic import (
@@ -49,18 +49,37 @@ class Argument:
 
 
 class SkillSchema:
-    """The compiled contract of one skill. Made by `Registry.collect`."""
+    """The contract of one skill. Made by `Registry.collect`.
+
+    What a wrong declaration can break is checked at once. The model and the JSON Schemas of the arguments are made on
+    first use: pydantic takes about ten milliseconds for each skill, which a start should not wait for.
+    """
 
     def __init__(self, skill: Skill) -> None:
         self.skill = skill
-        declared = _parameters(skill.body, skill.skill_id)
-        self._check_names(declared)
-        self.spellings = _spellings(declared, skill.aliases)
-        self.secrets = frozenset(name for name, (kind, _) in declared.items() if markers(kind, Secret))
-        self._adapter: TypeAdapter[BaseModel] = TypeAdapter(_model(skill.skill_id, declared, self.spellings))
-        self.input_schema = _tidy(self._adapter.json_schema(by_alias=True))
+        self._declared = _parameters(skill.body, skill.skill_id)
+        self._check_names(self._declared)
+        self.spellings = _spellings(self._declared, skill.aliases)
+        self.secrets = frozenset(name for name, (kind, _) in self._declared.items() if markers(kind, Secret))
         self.output_schema = _output(skill)
-        self.arguments = tuple(self._argument(name, kind, default) for name, (kind, default) in declared.items())
+
+    @cached_property
+    def input_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the arguments under their own names, without references."""
+        return _tidy(self._adapter.json_schema(by_alias=True))
+
+    @cached_property
+    def arguments(self) -> tuple[Argument, ...]:
+        """The arguments as the catalogue lists them."""
+        return tuple(self._argument(name, kind, default) for name, (kind, default) in self._declared.items())
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[BaseModel]:
+        return TypeAdapter(_model(self.skill.skill_id, self._declared, self.spellings))
+
+    def compile(self) -> None:
+        """Make model and schemas now. Raises pydantic's errors for annotations it cannot read."""
+        _ = self._adapter, self.arguments
 
     def bind(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the body's keyword arguments, with defaults filled in.

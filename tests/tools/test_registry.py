@@ -183,3 +183,9 @@ def test_presets_hold_only_what_exists():
         "desk": tuple(sorted(ids)),
     }
     assert REGISTRY.default_scopes == ()
+
+
+def test_every_contract_can_be_compiled_at_once():
+    registry = sample_registry()
+    registry.compile_all()
+    assert all("_adapter" in vars(registry.schema(item)) for item in registry)

@@ -105,8 +105,10 @@ def _table(arguments: Sequence[Argument]) -> list[str]:
 
 
 def _meaning(argument: Argument) -> str:
-    also = f" Also written {', '.join(argument.aliases)}." if argument.aliases else ""
-    return one_line(argument.description) + also
+    """Return the description and the declared aliases; the guide says once that camel case is accepted everywhere."""
+    aliases = [alias for alias in argument.aliases if alias != camel(argument.name)]
+    also = f"Also written {', '.join(aliases)}." if aliases else ""
+    return " ".join(filter(None, (one_line(argument.description), also)))
 
 
 def _cell(text: str) -> str:
