@@ -333,8 +333,9 @@ class Removal:
     def summary(self) -> str:
         """The effect in one sentence, for the person who must approve it."""
         count = len(self.reversed_records)
+        records = "1 record" if count == 1 else f"{count} records"
         return (
-            f"Takes back {count} {'record' if count == 1 else 'records'} of {self.symbol} in account {self.account_id}: "
+            f"Takes back {records} of {self.symbol} in account {self.account_id}: "
             f"{self.quantity_before} shares become {self.quantity_after}, cost {self.cost_before} becomes "
             f"{self.cost_after}."
         )
@@ -347,52 +348,3 @@ class Removal:
         cost = {"before": str(self.cost_before), "after": str(self.cost_after)}
         reversals = [{"recordId": record_id, "reversed": True} for record_id in self.reversed_records]
         return [{**position, "quantity": quantity, "totalCost": cost}, *reversals]
-
-
-class RowOutcome(StrEnum):
-    """What an import does with a row."""
-
-    ADDED = "added"
-    DERIVED = "derived"
-    SKIPPED = "skipped"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportLine:
-    """What happens to one row of a statement (`row` counts the header as 1; None for a derived fact), and why."""
-
-    row: int | None
-    outcome: RowOutcome
-    kind: FactKind | None
-    symbol: str | None
-    trade_date: date | None
-    quantity: int
-    amount: Decimal
-    charges: Decimal
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatementImport:
-    """Result of reading a broker statement. `written` is False for a dry run and when a row was refused.
-
-    `fees` are all charges of the added trades, `dividends` the cash dividends added, `closing_cash` the account's
-    balance afterwards.
-    """
-
-    layout: str
-    account_id: str
-    dry_run: bool
-    written: bool
-    first_date: date | None
-    last_date: date | None
-    added: int
-    derived: int
-    skipped: int
-    refused: int
-    fees: Decimal
-    dividends: Decimal
-    closing_cash: Decimal
-    lines: tuple[ImportLine, ...]
-    warnings: tuple[str, ...]

@@ -18,7 +18,6 @@ from core.portfolio.model import (
     LedgerLine,
     PnlReport,
     Removal,
-    StatementImport,
     TradePage,
 )
 from core.portfolio.ports import LatestRecommendations, Market
@@ -26,6 +25,7 @@ from core.portfolio.recording import Recorder, valued
 from core.portfolio.refusals import OpeningExists
 from core.portfolio.requests import HoldingQuery, NewPosition, NewTrade, StatementFile, TradeQuery
 from core.portfolio.statements.importing import StatementImporter
+from core.portfolio.statements.model import StatementImport
 from core.portfolio.store import FactFilter, TeamLedger
 from core.portfolio.valuation import Position, sum_base, sum_currencies
 from core.portfolio.views import Appraiser, Valuation, cash_on, positions_on

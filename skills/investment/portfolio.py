@@ -43,7 +43,7 @@ ALIASES = {"accountType": "account_type", "stockNum": "stock_num"}
     unwrap="items",
     example={"asset_class": "stock", "limit": 20},
 )
-async def portfolio_list(
+async def portfolio_list(  # noqa: PLR0913 - the signature is the contract
     ctx: SkillContext,
     *,
     asset_class: AssetClassOf = AssetClass.STOCK,
@@ -81,7 +81,7 @@ async def portfolio_list(
     asset_class="stock",
     example={"asset_class": "stock", "stock_num": "600519", "market": "SH", "qty": 100, "cost": "1500.00"},
 )
-async def portfolio_create(
+async def portfolio_create(  # noqa: PLR0913 - the signature is the contract
     ctx: SkillContext,
     *,
     stock_num: Code,
@@ -144,7 +144,11 @@ async def portfolio_update(
 
 
 async def preview_portfolio_delete(
-    ctx: SkillContext, *, position_id: PositionId, asset_class: AssetClassOf = AssetClass.STOCK, note: Note = ""
+    ctx: SkillContext,
+    *,
+    position_id: PositionId,
+    asset_class: AssetClassOf = AssetClass.STOCK,
+    note: Note = "",  # noqa: ARG001 - a preview has the body's signature
 ) -> Preview:
     """Say which facts of the position would be taken back."""
     position = require_stock(asset_class, position_id)
@@ -192,7 +196,7 @@ async def pnl_get(
         dict[str, Decimal] | None, Field(description='CNY for one unit of a currency, such as {"HKD": "0.92"}.')
     ] = None,
 ) -> PnlReport:
-    """Profit and loss of the team's stocks on a day: today's, unrealised, realised, income, fees; per holding and summed.
+    """Profit and loss of the team's stocks: today's, unrealised, realised, income, fees; per holding and summed.
 
     Use it for "how is my portfolio doing" and "what did I make today". Where a figure comes from is told by
     `investment.stock.portfolio.explain`. Quote `asOf` and repeat the warnings in `meta`.

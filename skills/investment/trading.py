@@ -14,11 +14,11 @@ from core.portfolio.model import (
     AssetClass,
     LedgerLine,
     Removal,
-    StatementImport,
     TradePage,
     TradeType,
 )
 from core.portfolio.requests import NewTrade, TradeQuery, require_stock, statement_file
+from core.portfolio.statements.model import StatementImport
 from tools.context import Preview, SkillContext
 from tools.risk import RiskTier
 from tools.skill import skill
@@ -39,7 +39,7 @@ Note = Annotated[str, Field(max_length=500, description="Why; kept with the fact
     unwrap="items",
     example={"asset_class": "stock", "stock_num": "600519", "trade_type": "BUY", "page": 1, "size": 20},
 )
-async def trading_list(
+async def trading_list(  # noqa: PLR0913 - the signature is the contract
     ctx: SkillContext,
     *,
     asset_class: AssetClassOf = AssetClass.STOCK,
@@ -85,7 +85,7 @@ async def trading_list(
         "fees": "37.50",
     },
 )
-async def trading_create(
+async def trading_create(  # noqa: PLR0913 - the signature is the contract
     ctx: SkillContext,
     *,
     stock_num: Annotated[str, Field(description="Code as text with its zeros, bare or full.")],
@@ -129,7 +129,11 @@ async def trading_create(
 
 
 async def preview_trading_delete(
-    ctx: SkillContext, *, record_id: RecordId, asset_class: AssetClassOf = AssetClass.STOCK, note: Note = ""
+    ctx: SkillContext,
+    *,
+    record_id: RecordId,
+    asset_class: AssetClassOf = AssetClass.STOCK,
+    note: Note = "",  # noqa: ARG001 - a preview has the body's signature
 ) -> Preview:
     """Say how the position would change."""
     record = require_stock(asset_class, record_id)
@@ -169,7 +173,7 @@ async def trading_delete(
     example={"file_name": "statement.csv", "content": "5Lqk5piT5pel5pyfLC4uLg==", "dry_run": True},
     gotchas=("Run it with dryRun first and show what would be skipped or refused.",),
 )
-async def trading_import(
+async def trading_import(  # noqa: PLR0913 - the signature is the contract
     ctx: SkillContext,
     *,
     file_name: Annotated[str, Field(min_length=1, max_length=200, description="Name of the file, for messages.")],

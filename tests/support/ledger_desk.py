@@ -10,9 +10,10 @@ from sqlalchemy import insert
 
 from core.access.store import teams
 from core.clock import Clock
-from core.portfolio.model import Holding, LedgerLine, PnlReport, StatementImport, TradeType
+from core.portfolio.model import Holding, LedgerLine, PnlReport, TradeType
 from core.portfolio.requests import HoldingQuery, NewPosition, NewTrade, StatementFile
 from core.portfolio.service import PortfolioService
+from core.portfolio.statements.model import StatementImport
 from core.storage.database import Database
 from tests.support.fake_market import FakeMarket, FakeRecommendations
 

@@ -19,16 +19,14 @@ from core.portfolio.model import (
     Account,
     Fact,
     FactKind,
-    ImportLine,
-    RowOutcome,
     Source,
-    StatementImport,
 )
 from core.portfolio.recording import Recorder
 from core.portfolio.refusals import BeforeOpening, BoughtToday, EventWithoutHolding, OpeningExists, SellExceedsHolding
 from core.portfolio.requests import StatementFile
 from core.portfolio.statements.events import derive, held_before
 from core.portfolio.statements.layouts import Layout, StatementRow, read_statement
+from core.portfolio.statements.model import ImportLine, RowOutcome, StatementImport
 from core.portfolio.store import FactFilter, TeamLedger
 from core.storage.unit_of_work import UnitOfWork
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from core.market.model import CorporateAction
-from core.portfolio.model import RowOutcome
+from core.portfolio.statements.model import RowOutcome
 from tests.support.fake_market import FakeMarket
 from tests.support.ledger_desk import LedgerDesk
 
