@@ -4,6 +4,7 @@ A plain ASGI layer, so that it costs microseconds. The trace id is always the de
 to look like somebody else's.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ HEADERS: Final = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )
+HOST: Final = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 Observe = Callable[[str, str, int, float], None]
 """Called with method, route template, status and seconds."""
@@ -93,11 +95,9 @@ class Edge:
 
 
 def host_name(host: str) -> str:
-    """Return the name in a Host header, without its port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    """Return the name in a Host header, without its port and in lower case; empty for what is no host."""
+    match = HOST.fullmatch(host.lower())
+    return match[1].strip("[]") if match else ""
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:

@@ -42,7 +42,9 @@ def import_market(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would happen; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import market data from vendors' files: tushare, baostock, eastmoney, joinquant, XBX, NetEase, TDX, Yahoo, Parquet.
+    """Import market data from vendors' files.
+
+    Known are tushare, baostock, eastmoney (akshare), joinquant, XBX, NetEase, TDX, Yahoo, Level-2 and Parquet.
 
     Layout, encoding and units are told from the content. Rows that break rules go to a quarantine file, with reasons.
     Importing twice changes nothing; an interrupted import leaves the state before it.

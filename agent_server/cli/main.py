@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from agent_server.cli import (
     audit_command,
     demo_command,
+    import_command,
     serve_command,
     skill_command,
     skill_md_command,
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve_command.serve)
 app.command("status")(status_command.status)
+app.command("import")(import_command.import_market)
 app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
 app.add_typer(user_command.app, name="user")
@@ -66,4 +68,4 @@ app.add_typer(audit_command.app, name="audit")
 
 def run(environment: Mapping[str, str]) -> None:
     """Run the command that the process was started with."""
-    app(obj=Invocation(environment))
+    app(obj=Invocation(environment), prog_name="dingpan")

@@ -10,7 +10,9 @@ from tests.support.rest_desk import RestDesk, rest_desk, settings_in
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "", "[::1", "a@127.0.0.1:x"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "", "[::1", "a@127.0.0.1:x"]
+)
 async def test_other_hosts_are_refused(desk: RestDesk, host: str) -> None:
     answer = await desk.client().get("/healthz", headers={"Host": host})
     assert (answer.status_code, answer.json()["code"]) == (400, "host_not_allowed")
@@ -22,7 +24,7 @@ async def test_names_of_this_machine_are_answered(desk: RestDesk, host: str) -> 
 
 
 def test_the_public_address_is_a_host_of_the_desk(tmp_path) -> None:
-    settings = Settings(home=tmp_path, host="0.0.0.0", public_url="https://desk.example:8443")  # noqa: S104
+    settings = Settings(home=tmp_path, host="0.0.0.0", public_url="https://desk.example:8443")
     assert allowed_hosts(settings) == {"127.0.0.1", "::1", "localhost", "desk.example", "0.0.0.0"}
     assert host_name("DESK.example:8443") == "desk.example"
 

@@ -143,9 +143,7 @@ async def test_expired_and_revoked_tokens_are_refused(desk: RestDesk, ada: Perso
 @pytest_anyio
 async def test_token_wins_over_cookie(desk: RestDesk, ada: Person) -> None:
     token = (await desk.mint(ada.user, "feedback.list")).secret
-    answer = await ada.browser.get(
-        "/api/public/agent/token-introspect", headers={"Authorization": f"Bearer {token}"}
-    )
+    answer = await ada.browser.get("/api/public/agent/token-introspect", headers={"Authorization": f"Bearer {token}"})
     assert answer.json()["scopes"] == ["feedback.list"]
 
 

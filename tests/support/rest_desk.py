@@ -1,5 +1,7 @@
 """A whole desk in one process, reached over HTTP without a socket."""
 
+import importlib
+import importlib.util
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +21,6 @@ from core.access.service import AccessService
 from core.clock import Clock
 from core.ids import RandomIds
 from core.settings import Settings
-import importlib, importlib.util
 from skills import MODULE_NAMES
 from tools.dispatcher import Dispatcher
 from tools.registry import Registry
