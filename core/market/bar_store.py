@@ -31,13 +31,16 @@ from core.market.manifest import (
     write_manifest,
 )
 from core.market.panel import Panel, PanelCache
+from core.market.sorted_file import SortedFile
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-ROWS_PER_GROUP: Final = 32_768
+ROWS_PER_GROUP: Final = 16_384
 """Small enough that one stock's ten years touch two groups, large enough for scans."""
+FEW_SYMBOLS: Final = 32
+"""Up to so many symbols are read past DuckDB, whose look at the whole footer costs more than their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class MarketStore:
         self._lock = FolderLock(folder)
         self._guard = threading.Lock()
         self._seen: tuple[object, Manifest] | None = None
+        self._files: dict[str, SortedFile] = {}
         self._connection: tuple[Manifest, duckdb.DuckDBPyConnection] | None = None
 
     def manifest(self) -> Manifest:
@@ -120,6 +124,10 @@ class MarketStore:
         """Read rows of a dataset in the order of its key; `start` and `end` are days, both included."""
         shape = dataset(name)
         chosen = list(columns) if columns is not None else list(shape.columns)
+        file = self._file(name) if symbols is not None and 0 < len(symbols) <= FEW_SYMBOLS else None
+        if file is not None and symbols is not None:
+            bounded = shape.day if start is not None or end is not None else None
+            return _cast(file.read(chosen, symbols, day=bounded, start=start, end=end), shape)
         where, values = _conditions(shape, symbols=symbols, start=start, end=end)
         listed = ", ".join(f'"{column}"' for column in chosen)
         order = ", ".join(f'"{column}"' for column in shape.key)
@@ -138,6 +146,20 @@ class MarketStore:
         entry = self.manifest().datasets.get("daily")
         cache = PanelCache(self.folder / "panels")
         return cache.panel(self.folder / entry.file if entry else None, columns, symbols=symbols, start=start, end=end)
+
+    def _file(self, name: str) -> SortedFile | None:
+        """Return the open file of a dataset; its footer is read once. None when there is no such data."""
+        entry = self.manifest().datasets.get(name)
+        if entry is None or entry.rows == 0:
+            return None
+        opened = self._files.get(entry.file)
+        if opened is None:
+            opened = SortedFile.open(self.folder / entry.file)
+            with self._guard:
+                current = {used.file for used in self.manifest().datasets.values()}
+                self._files = {used: file for used, file in self._files.items() if used in current}
+                self._files[entry.file] = opened
+        return opened
 
     def _write(
         self, shape: Dataset, change: TableChange, previous: DatasetEntry | None, *, simulated: bool

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 """Part of every fingerprint: a change of the layout on disk makes new panels."""
 META: Final = "panel.json"
+GROUPS_PER_BLOCK: Final = 8
+"""Row groups transposed together: some fifty symbols, so that a day's stretch fills whole cache lines."""
 
 
 class PanelColumnUnknown(Invalid):
@@ -179,15 +181,17 @@ def _axes(
     chosen = None if wanted is None else frozenset(wanted)
     symbols: set[str] = set()
     days: set[int] = set()
-    for group in range(file.num_row_groups):
-        table = file.read_row_group(group, columns=["symbol", "trade_date"])
+    for groups in _blocks(file):
+        table = file.read_row_groups(groups, columns=["symbol", "trade_date"])
         codes, names = _symbol_codes(table)
         dates = _days(table)
         fits = (dates >= from_day) & (dates <= to_day)
         if chosen is not None:
             fits &= np.array([name in chosen for name in names], dtype=bool)[codes]
-        symbols.update(names[code] for code in np.unique(codes[fits]))
-        days.update(np.unique(dates[fits]).tolist())
+        symbols.update(names[code] for code in np.flatnonzero(np.bincount(codes[fits], minlength=len(names))))
+        if fits.any():
+            lowest = int(dates[fits].min())
+            days.update((np.flatnonzero(np.bincount(dates[fits] - lowest)) + lowest).tolist())
     return sorted(symbols), np.array(sorted(days), dtype=np.int32)
 
 
@@ -248,17 +252,18 @@ def _copy_block(
 
 
 def _whole_symbols(file: "pq.ParquetFile", columns: list[str]) -> Iterator["pa.Table"]:
-    """Yield the file's row groups, cut so that no symbol is split; the next group is read meanwhile."""
+    """Yield the file in blocks, cut so that no symbol is split; the next block is read meanwhile."""
     import pyarrow as pa  # noqa: PLC0415 - heavy; loaded on first use
 
     wanted = ["symbol", "trade_date", *columns]
+    blocks = _blocks(file)
     carried = None
     with ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = reader.submit(file.read_row_group, 0, columns=wanted)
-        for group in range(file.num_row_groups):
+        ahead = reader.submit(file.read_row_groups, blocks[0], columns=wanted)
+        for position in range(len(blocks)):
             table = ahead.result()
-            if group + 1 < file.num_row_groups:
-                ahead = reader.submit(file.read_row_group, group + 1, columns=wanted)
+            if position + 1 < len(blocks):
+                ahead = reader.submit(file.read_row_groups, blocks[position + 1], columns=wanted)
             table = table if carried is None else pa.concat_tables([carried, table])
             codes, _ = _symbol_codes(table)
             cut = int(np.argmax(codes == codes[-1]))
@@ -267,6 +272,12 @@ def _whole_symbols(file: "pq.ParquetFile", columns: list[str]) -> Iterator["pa.T
                 yield table.slice(0, cut)
     if carried is not None:
         yield carried
+
+
+def _blocks(file: "pq.ParquetFile") -> list[list[int]]:
+    """Return the file's row groups in runs that are read together."""
+    count = file.num_row_groups
+    return [list(range(first, min(first + GROUPS_PER_BLOCK, count))) for first in range(0, count, GROUPS_PER_BLOCK)]
 
 
 def _sync_all(folder: Path) -> None:
