@@ -12,6 +12,7 @@ from tools.exports.skill_md import asks, client_file, document, groups, one_line
 from tools.registry import Registry, example_params
 from tools.schema import Argument
 from tools.skill import Skill
+from tools.wire import camel
 
 NAME: Final = "dingpan"
 CLIENT: Final = "scripts/dingpan.sh"
@@ -106,7 +107,8 @@ def _table(arguments: Sequence[Argument]) -> list[str]:
 
 def _meaning(argument: Argument) -> str:
     """Return the description and the declared aliases; the guide says once that camel case is accepted everywhere."""
-    aliases = [alias for alias in argument.aliases if alias != camel(argument.name)]
+    known = {camel(name) for name in (argument.name, *argument.aliases) if camel(name) != name}
+    aliases = [alias for alias in argument.aliases if alias not in known]
     also = f"Also written {', '.join(aliases)}." if aliases else ""
     return " ".join(filter(None, (one_line(argument.description), also)))
 

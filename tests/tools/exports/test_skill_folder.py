@@ -31,14 +31,15 @@ class Answer:
     title="Send feedback",
     title_zh="提交反馈",
     gotchas=("Whole words only.",),
-    example={"category": "bug_report", "text": "it's | broken", "tags": ["一", "b"], "count": 2},
+    aliases={"label_list": "tag_list"},
+    example={"category": "bug_report", "text": "it's | broken", "tag_list": ["一", "b"], "count": 2},
 )
 async def submit(
     ctx: SkillContext,
     *,
     category: Annotated[str, Field(description="One of a|b,\nspelt out.")],
     text: str,
-    tags: list[str] | None = None,
+    tag_list: list[str] | None = None,
     count: int = 1,
 ) -> Answer:
     """Send one remark."""
@@ -131,6 +132,8 @@ def test_a_page_describes_arguments_and_shows_a_call_that_a_shell_reads(exported
     assert "`POST /api/feedback`, scope `feedback.submit`, yellow.\n" in page
     assert "- Note: Whole words only.\n" in page
     assert "| `category` | string | yes | One of a\\|b, spelt out. |\n" in page
+    assert "| `tag_list` | array | no | Also written label_list. |\n" in page
+    assert "| `count` | integer | no |  |\n" in page
     command = page.partition("```sh\n")[2].partition("\n```")[0]
     assert shlex.split(command) == [
         "scripts/dingpan.sh",
@@ -138,7 +141,7 @@ def test_a_page_describes_arguments_and_shows_a_call_that_a_shell_reads(exported
         "feedback.submit",
         "category=bug_report",
         "text=it's | broken",
-        'tags:=["一", "b"]',
+        'tag_list:=["一", "b"]',
         "count:=2",
     ]
 
