@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from core.access.model import Caller, CallerKind
+from core.access.tokens import is_reserved
 from tools.skill import Skill
 
 DEFAULT_PRESET: Final = "read-data"
@@ -87,13 +88,16 @@ class ResolvedPreset:
 
 
 def resolve_presets(skills: Iterable[Skill]) -> tuple[ResolvedPreset, ...]:
-    """Return the presets that have a skill of their own, each with the scopes and skills that exist."""
+    """Return the presets that have a skill of their own, each with the scopes and skills that exist.
+
+    Reserved scopes are in none: the desk mints them itself, for its runs.
+    """
     known = tuple(skills)
     resolved = []
     for preset in PRESETS:
         if any(_matches(item.scope, preset.patterns) for item in known):
             patterns = _all_patterns(preset)
-            opened = [item for item in known if _matches(item.scope, patterns)]
+            opened = [item for item in known if _matches(item.scope, patterns) and not is_reserved(item.scope)]
             scopes = tuple(sorted({item.scope for item in opened}))
             ids = tuple(sorted(item.skill_id for item in opened))
             resolved.append(ResolvedPreset(preset.preset_id, preset.title, preset.title_zh, scopes, ids))

@@ -11,7 +11,7 @@ async def quote_get(ctx: SkillContext, *, symbols: list[str]) -> QuoteList:
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from tools.risk import Effect, RiskTier
 
@@ -52,7 +52,7 @@ class Skill:
     title_zh: str
     summary: str
     advice: str
-    scope: str
+    scope: str = ""
     version: str = "1"
     effect: Effect = Effect.DATABASE
     confirm_required: bool = False
@@ -77,28 +77,28 @@ class Skill:
         return tuple(PATH_ARGUMENT.findall(self.path))
 
 
-def skill(  # noqa: PLR0913 - a declaration is a list of facts
-    skill_id: str,
-    *,
-    tier: RiskTier,
-    http: str,
-    title: str,
-    title_zh: str,
-    scope: str | None = None,
-    version: str = "1",
-    effect: Effect = Effect.DATABASE,
-    confirm_required: bool = False,
-    preview: SkillBody | None = None,
-    unwrap: str | None = None,
-    asset_class: str | None = None,
-    anonymous: bool = False,
-    places_orders: bool = False,
-    two_persons: bool = False,
-    gotchas: tuple[str, ...] = (),
-    example: Mapping[str, Any] | None = None,
-    aliases: Mapping[str, str] | None = None,
+class Facts(TypedDict, total=False):
+    """What a declaration may say beyond the necessary; `Skill` explains each."""
+
+    scope: str
+    version: str
+    effect: Effect
+    confirm_required: bool
+    preview: SkillBody | None
+    unwrap: str | None
+    asset_class: str | None
+    anonymous: bool
+    places_orders: bool
+    two_persons: bool
+    gotchas: tuple[str, ...]
+    example: Mapping[str, Any]
+    aliases: Mapping[str, str]
+
+
+def skill(
+    skill_id: str, *, tier: RiskTier, http: str, title: str, title_zh: str, **facts: Unpack[Facts]
 ) -> Callable[[SkillBody], SkillBody]:
-    """Declare the decorated coroutine function a skill.
+    """Declare the decorated coroutine function a skill. The scope is the id unless another is given.
 
     The docstring's first paragraph is the summary, the rest is advice to a model. `aliases` maps further accepted
     spellings to argument names; snake and camel case of one name need none.
@@ -107,9 +107,10 @@ def skill(  # noqa: PLR0913 - a declaration is a list of facts
     if not SKILL_ID.fullmatch(skill_id) or route is None:
         message = f"{skill_id!r} with http={http!r}: the id is dotted lower case, the route 'METHOD /path'"
         raise SkillDeclarationError(message)
-    if tier is RiskTier.RED and preview is None:
+    if tier is RiskTier.RED and facts.get("preview") is None:
         message = f"{skill_id} is red and has no preview"
         raise SkillDeclarationError(message)
+    known: Facts = {"scope": skill_id, **facts}
 
     def declare(body: SkillBody) -> SkillBody:
         summary, _, advice = (body.__doc__ or "").strip().partition("\n\n")
@@ -126,19 +127,7 @@ def skill(  # noqa: PLR0913 - a declaration is a list of facts
             title_zh=title_zh,
             summary=" ".join(summary.split()),
             advice=" ".join(advice.split()),
-            scope=scope or skill_id,
-            version=version,
-            effect=effect,
-            confirm_required=confirm_required,
-            preview=preview,
-            unwrap=unwrap,
-            asset_class=asset_class,
-            anonymous=anonymous,
-            places_orders=places_orders,
-            two_persons=two_persons,
-            gotchas=gotchas,
-            example=example or {},
-            aliases=aliases or {},
+            **known,
         )
         setattr(body, ATTRIBUTE, declared)
         return body

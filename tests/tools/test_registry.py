@@ -185,6 +185,12 @@ def test_presets_hold_only_what_exists():
     assert REGISTRY.default_scopes == ()
 
 
+def test_reserved_scopes_are_in_no_preset():
+    listing = REGISTRY.find("sample.jar.list")
+    skills = [listing, replace(listing, skill_id="paper.order.create", scope="paper.orders.write")]
+    assert [preset.scopes for preset in resolve_presets(skills)] == [("sample.jar.list",)]
+
+
 def test_every_contract_can_be_compiled_at_once():
     registry = sample_registry()
     registry.compile_all()
