@@ -156,6 +156,14 @@ async def test_quotes_as_of_a_day(market: MarketService, symbol, as_of, price, s
         assert (str(quote.last_price), quote.is_suspended) == (price, suspended) if price else quote is None
 
 
+async def test_a_former_symbol_answers_with_the_present_one(market: MarketService) -> None:
+    quotes = await market.quotes(["430047.BJ", "920047.BJ"])
+    assert {given: quote.symbol for given, quote in quotes.items()} == dict.fromkeys(
+        ("430047.BJ", "920047.BJ"), "920047.BJ"
+    )
+    assert quotes["430047.BJ"].name == "诺思兰德"
+
+
 async def test_a_new_commit_is_seen(market: MarketService, store: MarketStore) -> None:
     await market.quotes(["600519.SH"])
     commit(store, {"daily": [*DAILY[:3], bar("600519.SH", FRIDAY, 6.0, pre=5.61)]})
