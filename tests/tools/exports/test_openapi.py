@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.sample_skills import sample_registry
-from tools.exports.names import wire_name
+from tools.names import wire_name
 from tools.exports.openapi import document
 from tools.skill import SkillDeclarationError
 
