@@ -14,7 +14,7 @@ import pytest
 
 from core.clock import CHINA, FrozenClock
 from core.market.bar_store import MarketStore
-from core.market.demo import SEED, install, make_market
+from core.market.demo import SEED, _merged, install, make_market
 from core.market.instruments_spelling import board_of
 from core.market.model import Adjustment, Board, Exchange, Frequency
 from core.market.rules import ShareDay, price_limits, tick_size
@@ -181,6 +181,10 @@ def test_hong_kong_prices_stand_on_the_spread_table(made: Made) -> None:
             price = Decimal(repr(bar[name]))
             step = tick_size(Exchange.HKEX, bar["trade_date"], price=price)
             assert price % step == 0, (bar, name)
+
+
+def test_halts_that_meet_are_one_spell() -> None:
+    assert _merged([range(30, 40), range(5, 10), range(10, 12), range(32, 35)]) == [(5, 12), (30, 40)]
 
 
 def test_code_changes_name_present_shares(made: Made) -> None:

@@ -36,6 +36,7 @@ from core.market.rules import (
     price_limits,
     tick_size,
     trade_costs,
+    transfer_fee,
 )
 from core.market.rules_model import DelistingPeriod, Mark, PriceCage, Rounding, RuleNotKnown, Side, Topic
 from core.money import MoneyInvalid
@@ -395,6 +396,8 @@ def test_funds_pay_commission_only() -> None:
 
 def test_par_values_matter_for_old_transfer_fees() -> None:
     assert costs("SH", date(2014, 1, 2), Side.BUY, terms={"par_value": Decimal("0.1")})["transfer_fee"] == "0.03"
+    trade = TradeTerms(exchange=Exchange.SSE, day=DAY, side=Side.BUY, price=Decimal(10), quantity=1000)
+    assert transfer_fee(trade) == Decimal("0.20")
 
 
 def test_sums_of_costs() -> None:
