@@ -128,14 +128,20 @@ def test_joinquant_tells_by_factor_and_gets_real_volumes(store, bring, tmp_path,
 
 def test_xbx_has_a_comment_above_its_header(store, bring, tmp_path) -> None:
     header = "股票代码,股票名称,交易日期,开盘价,最高价,最低价,收盘价,前收盘价,成交量,成交额,流通市值,总市值"
-    bring(write(tmp_path, "x.csv", f"数据由邢不行整理\n{header}\nsz000005,ST星源,2024-01-02,2,2,2,2,2.1,100,200,2000,4000\n"))
+    bring(
+        write(
+            tmp_path, "x.csv", f"数据由邢不行整理\n{header}\nsz000005,ST星源,2024-01-02,2,2,2,2,2.1,100,200,2000,4000\n"
+        )
+    )
     row = only(store, "daily")
     assert (row["symbol"], row["is_st"], row["float_shares"], row["total_shares"]) == ("000005.SZ", True, 1000, 2000)
 
 
 def test_old_xbx_is_gbk_and_its_reference_price_is_worked_out(store, bring, tmp_path) -> None:
     header = "股票代码,股票名称,交易日期,开盘价,最高价,最低价,收盘价,后复权价,涨跌幅,成交量,成交额,换手率,是否涨停"
-    text = f"{header}\nsh600000,浦发银行,2017-05-12,14.75,15.23,14.73,15.21,149.6,0.031186,45733426,687468466,0.002115,0\n"
+    text = (
+        f"{header}\nsh600000,浦发银行,2017-05-12,14.75,15.23,14.73,15.21,149.6,0.031186,45733426,687468466,0.002115,0\n"
+    )
     report = bring(write(tmp_path, "x.csv", text, encoding="gbk"))
     row = only(store, "daily")
     assert (row["name"], row["pre_close"], row["turnover_pct"]) == ("浦发银行", 14.75, pytest.approx(0.2115))
