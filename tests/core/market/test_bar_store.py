@@ -150,9 +150,8 @@ def test_a_second_writer_is_told_or_waits(store: MarketStore) -> None:
     other = MarketStore(store.folder)
     order: list[str] = []
     with store.writing():
-        with pytest.raises(MarketBusy):
-            with other.writing(wait=False):
-                pass
+        with pytest.raises(MarketBusy), other.writing(wait=False):
+            pass
         thread = threading.Thread(
             target=lambda: (put(other, daily_table(("600519.SH", "2024-01-03", 2.0))), order.append("second"))
         )

@@ -36,7 +36,9 @@ def test_a_panel_equals_the_plain_loop(keys, wanted, span, tmp_path_factory) -> 
         patch.setattr("core.market.panel.GROUPS_PER_BLOCK", 2)
         store = committed(tmp_path_factory.mktemp("market"), rows)
         start, end = (None, None) if span is None else (date.fromisoformat(span[0]), date.fromisoformat(span[1]))
-        panel = store.panel(["close", "volume"], symbols=None if wanted is None else sorted(wanted), start=start, end=end)
+        panel = store.panel(
+            ["close", "volume"], symbols=None if wanted is None else sorted(wanted), start=start, end=end
+        )
     kept = {
         (symbol, day): close
         for symbol, day, close in rows

@@ -1,5 +1,7 @@
 """Each layout, from a small file made here: symbol, day, units and adjustment come out right."""
 
+# ruff: noqa: E501, DTZ001 - vendors' lines are long, and moments are naive China time
+
 from datetime import date, datetime
 from pathlib import Path
 
