@@ -22,7 +22,7 @@ TRADE = {
     "price": "10.00",
     "trade_date": "2024-06-05",
 }
-ROUNDS = [pytest.param(3, id="sample"), pytest.param(40, id="full", marks=pytest.mark.soak)]
+ROUNDS = [pytest.param(2, id="sample"), pytest.param(40, id="full", marks=pytest.mark.soak)]
 
 
 @pytest.fixture
