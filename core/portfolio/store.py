@@ -201,12 +201,13 @@ class TeamLedger:
         unseen = and_(
             positions.c.account_key == facts.c.account_key,
             positions.c.symbol == facts.c.symbol,
+            positions.c.team_id == facts.c.team_id,  # not by value: it would tempt the planner to start at facts
             facts.c.sequence > positions.c.seen,
         )
         statement = select(facts.c.account_key, facts.c.symbol, *ENTRY_COLUMNS).select_from(
             positions.join(facts, unseen)
         )
-        statement = statement.where(positions.c.team_id == self._team_id, facts.c.team_id == self._team_id)
+        statement = statement.where(positions.c.team_id == self._team_id)
         return await self._grouped(statement.where(positions.c.account_key.in_(list(account_keys))))
 
     async def _grouped(self, statement: Select[Any]) -> dict[tuple[int, str], list[Entry]]:
