@@ -201,7 +201,7 @@ class TeamLedger:
         unseen = and_(
             positions.c.account_key == facts.c.account_key,
             positions.c.symbol == facts.c.symbol,
-            positions.c.team_id == facts.c.team_id,  # not by value: it would tempt the planner to start at facts
+            positions.c.team_id == facts.c.team_id + 0,  # a sum, so that no planner starts at all of a team's facts
             facts.c.sequence > positions.c.seen,
         )
         statement = select(facts.c.account_key, facts.c.symbol, *ENTRY_COLUMNS).select_from(
