@@ -119,15 +119,10 @@ async def quote_list(market: MarketService, codes: Sequence[str], *, as_of: date
     if as_of is not None and as_of > today:
         raise DayInFuture(argument="as_of", day=as_of, today=today)
     symbols = list(dict.fromkeys([(await market.instrument(code)).symbol for code in codes]))
-    found = await market.quotes(symbols, as_of=as_of)
+    answer = await market.quotes_sourced(symbols, as_of=as_of)
+    found = answer.value
     quotes = [found[symbol] for symbol in symbols if symbol in found]
-    newest = max((quote.trade_date for quote in quotes), default=None)
-    dataset = "hk_daily" if all(symbol.endswith(".HK") for symbol in symbols) else "daily"
-    currencies = {quote.currency for quote in quotes}
-    meta = market.provenance(
-        dataset, as_of=newest, adjustment=Adjustment.RAW, currency=currencies.pop() if len(currencies) == 1 else None
-    )
-    return QuoteList(quotes=quotes, without_price=[s for s in symbols if s not in found], meta=meta)
+    return QuoteList(quotes=quotes, without_price=[s for s in symbols if s not in found], meta=answer.provenance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
