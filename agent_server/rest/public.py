@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from agent_server.desk import Desk
 from agent_server.rest.answers import answer, envelope, json_response
-from tools.exports.skill_md import render
+from tools.exports.skill_md import document
 
 NAME: Final = "dingpan"
 DESCRIPTION: Final = "A trading desk that an AI agent can operate and a person keeps the keys of."
@@ -35,7 +35,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get("/api/public/agent/skill-manifest", summary="The manual for agents, as Markdown")
     async def skill_manifest() -> Response:
-        return Response(render(desk.registry), media_type="text/markdown; charset=utf-8")
+        return Response(document(desk.registry, version=release()), media_type="text/markdown; charset=utf-8")
 
     @routes.get("/api/public/agent/capabilities", summary="Method, path and scope of every skill")
     async def capabilities(request: Request) -> Response:

@@ -16,6 +16,8 @@ async def test_public_addresses_need_no_key(desk: RestDesk) -> None:
     assert {"version", "name", "description", "updatedAt", "success", "message", "traceId"} == set(version)
     manual = await client.get("/api/public/agent/skill-manifest")
     assert manual.headers["Content-Type"] == "text/markdown; charset=utf-8"
+    assert manual.text.startswith("---\nname: dingpan\n")
+    assert "@version@" not in manual.text
     assert "investment.stock.portfolio.pnl.get" in manual.text
     table = (await client.get("/api/public/agent/capabilities")).json()["data"]
     row = {"method": "GET", "path": "/api/profile/pnl", "scope": "investment.stock.portfolio.pnl.get"}
