@@ -15,7 +15,6 @@ from agent_server.desk import Desk
 from agent_server.rest.body import query_values, read_object
 from agent_server.rest.plain_route import PlainRoute
 from agent_server.rest.skills import run
-from core.errors import ArgumentsInvalid, FieldFault
 from tools.envelope import APPROVAL_KEYS, IDEMPOTENCY_KEYS, Params, read_params
 from tools.skill import Skill
 
@@ -60,20 +59,13 @@ async def read_parameters(request: Request) -> Params:
 
 
 def pick(skills: Sequence[Skill], params: Mapping[str, Any]) -> Skill:
-    """Return the skill of the asset class that is asked for; stocks when none is.
+    """Return the skill of the asset class that is asked for; that of stocks when none is, or one the desk has not.
 
-    Raises `ArgumentsInvalid` for a class the desk does not have.
+    The skill itself refuses a class it is not for, in the words that `POST /agent/skills/execute` gives too.
     """
-    classes = {skill.asset_class: skill for skill in skills if skill.asset_class is not None}
-    if not classes:
-        return skills[0]
+    classes = {skill.asset_class: skill for skill in skills}
     asked = next((params[name] for name in ASSET_CLASS if params.get(name) is not None), FIRST_CLASS)
-    skill = classes.get(asked) if isinstance(asked, str) else None
-    if skill is None:
-        known = ", ".join(sorted(classes))
-        message = f"this desk does not have the asset class {str(asked)[:40]!r} yet; it has {known}"
-        raise ArgumentsInvalid([FieldFault("asset_class", message, expected=known, got=str(asked)[:40])])
-    return skill
+    return classes.get(asked if isinstance(asked, str) else FIRST_CLASS) or classes.get(FIRST_CLASS) or skills[0]
 
 
 def _without_steering(values: dict[str, Any]) -> dict[str, Any]:
