@@ -279,7 +279,7 @@ class MarketService:
         currency = Exchange(symbol.partition(".")[2]).currency
         source = self.provenance(series.dataset, as_of=series.newest, adjustment=series.adjustment, currency=currency)
         if series.newest is not None:
-            return source
+            return replace(source, warnings=(*source.warnings, *series.warnings))
         return replace(
             source, as_of=None, warnings=(*source.warnings, f"No bars of {symbol} are stored for these days.")
         )

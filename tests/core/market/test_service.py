@@ -244,6 +244,12 @@ async def test_minutes(market: MarketService) -> None:
     assert series.columns["close"].tolist() == [5.7, 5.71]
     assert series.provenance.as_of == "2026-11-20T09:32:00"
     assert len(await market.bars("600519.SH", frequency=Frequency.MINUTE_5)) == 1
+    assert series.provenance.warnings == ()
+    hour = await market.bars("600519.SH", frequency=Frequency.MINUTE_60)
+    assert (hour.columns["close"].tolist(), hour.columns["volume"].tolist()) == ([5.71], [2000])
+    assert hour.provenance.warnings == (
+        "The last bar, ending 2026-11-20 10:30:00, is incomplete: its last minutes are not stored.",
+    )
     with pytest.raises(AdjustmentUnavailable, match="minute bars are raw"):
         await market.bars("600519.SH", frequency=Frequency.MINUTE, adjustment=Adjustment.FORWARD)
 
