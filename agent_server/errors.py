@@ -94,8 +94,7 @@ def status_of(error: DeskError) -> int:
 def problem_body(error: DeskError, *, trace_id: str, instance: str) -> dict[str, Any]:
     """Return the body of a failure: RFC 9457 fields, the desk's own, and the error's extras in camel case."""
     status = status_of(error)
-    extras = {camel(name): to_wire(value) for name, value in error.extras().items()}
-    return extras | {
+    body = {
         "success": False,
         "code": error.code,
         "kind": error.kind.value,
@@ -107,6 +106,8 @@ def problem_body(error: DeskError, *, trace_id: str, instance: str) -> dict[str,
         "detail": error.message,
         "instance": instance,
     }
+    extras = {camel(name): to_wire(value) for name, value in error.extras().items()}
+    return body | {name: value for name, value in extras.items() if name not in body}
 
 
 def problem(error: DeskError, request: Request) -> Response:

@@ -3,6 +3,7 @@
 import pytest
 
 from agent_server.app import flush
+from agent_server.probe import mark_of
 from agent_server.rest.presets import preset_views
 from core.clock import FrozenClock
 from tests.support.rest_desk import Person, RestDesk, rest_desk, settings_in
@@ -41,7 +42,11 @@ async def test_alive_and_ready(desk: RestDesk, monkeypatch: pytest.MonkeyPatch) 
     client = desk.client()
     assert (await client.get("/healthz")).json() == {"status": "alive"}
     ready = await client.get("/readyz")
-    expected = {"status": "ready", "checks": {"database": "ok", "migrations": "ok", "market": "ok"}}
+    expected = {
+        "status": "ready",
+        "checks": {"database": "ok", "migrations": "ok", "market": "ok"},
+        "desk": mark_of(desk.settings),
+    }
     assert (ready.status_code, ready.json()) == (200, expected)
 
     async def older(_: object) -> str:
