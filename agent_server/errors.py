@@ -112,7 +112,7 @@ def problem_body(error: DeskError, *, trace_id: str, instance: str) -> dict[str,
 
 def problem(error: DeskError, request: Request) -> Response:
     """Answer a failure."""
-    body = problem_body(error, trace_id=trace_of(request), instance=request.url.path)
+    body = problem_body(error, trace_id=trace_of(request), instance=request.scope["path"])
     return Response(encode(body), status_of(error), headers=_headers(error), media_type=MEDIA_TYPE)
 
 
@@ -124,7 +124,7 @@ def trace_of(request: Request) -> str:
 
 def from_framework(error: HTTPException, request: Request) -> DeskError:
     """Translate what the framework refuses by itself."""
-    path = request.url.path
+    path: str = request.scope["path"]
     if error.status_code == 404:
         return RouteNotFound(path=path)
     if error.status_code == 405:
