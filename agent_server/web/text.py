@@ -9,7 +9,7 @@ LANGUAGES: Final = ("en", "zh")
 COOKIE: Final = "dingpan_lang"
 
 TEXT: Final[Mapping[str, tuple[str, str]]] = {
-    "desk": ("dingpan", "定盘"),
+    "desk": ("dingpan", "盯盘"),
     "tagline": ("An agent operates it; a person keeps the keys.", "智能体操盘，人掌钥匙。"),
     "other_language": ("中文", "English"),
     "skip": ("Skip to content", "跳到正文"),

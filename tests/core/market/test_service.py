@@ -242,7 +242,7 @@ async def test_a_history_without_reference_prices_cannot_be_adjusted(market: Mar
 async def test_minutes(market: MarketService) -> None:
     series = await market.bars("600519.SH", frequency=Frequency.MINUTE, start=FRIDAY, end=FRIDAY)
     assert series.columns["close"].tolist() == [5.7, 5.71]
-    assert series.provenance.as_of == "2026-11-20T09:32:00"
+    assert series.provenance.as_of == "2026-11-20T09:32:00+08:00"
     assert len(await market.bars("600519.SH", frequency=Frequency.MINUTE_5)) == 1
     assert series.provenance.warnings == ()
     hour = await market.bars("600519.SH", frequency=Frequency.MINUTE_60)
