@@ -25,9 +25,10 @@ from sqlalchemy.exc import IntegrityError
 
 from core.errors import VersionConflict
 from core.portfolio.entries import EFFECTS, LAST_PHASE, PHASES, RATE_ONE, Entry
-from core.portfolio.ledger import State, dump, load
+from core.portfolio.ledger import State
 from core.portfolio.model import BASE_CURRENCY, Account, AccountType, Fact, FactKind
 from core.portfolio.schema_store import accounts, cash, facts, positions
+from core.portfolio.stored_state import dump, load
 from core.storage.unit_of_work import UnitOfWork
 
 EFFECT_BY_TEXT: Final = {kind.value: (PHASES.get(kind, LAST_PHASE), effect) for kind, effect in EFFECTS.items()}
@@ -218,17 +219,15 @@ class TeamLedger:
         self, account_keys: Iterable[int], symbols: Sequence[str] | None = None
     ) -> dict[tuple[int, str], list[Entry]]:
         """Return the entries that the checkpoints have not seen yet."""
+        # The sums with nothing keep every planner from beginning at all the facts of the team.
         unseen = and_(
             positions.c.account_key == facts.c.account_key,
             positions.c.symbol == facts.c.symbol,
-            positions.c.team_id
-            == facts.c.team_id + 0,  # sums here and below: no planner shall start at all the team's facts
+            positions.c.team_id == facts.c.team_id + 0,
             facts.c.sequence > positions.c.seen,
         )
-        statement = select(facts.c.account_key, facts.c.symbol, *ENTRY_COLUMNS).select_from(
-            positions.join(facts, unseen)
-        )
-        statement = statement.where(positions.c.team_id == self._team_id)
+        columns = select(facts.c.account_key, facts.c.symbol, *ENTRY_COLUMNS)
+        statement = columns.select_from(positions.join(facts, unseen)).where(positions.c.team_id == self._team_id)
         if symbols is not None:
             statement = statement.where(positions.c.symbol.in_(list(symbols)))
         return await self._grouped(statement.where((positions.c.account_key + 0).in_(list(account_keys))))

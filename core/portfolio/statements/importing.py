@@ -1,5 +1,6 @@
 """Bringing a statement into an account: understand every row, say what happens to each, then write all or nothing."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -46,7 +47,7 @@ class StatementImporter:
 
     async def run(self, uow: UnitOfWork, store: TeamLedger, *, file: StatementFile, dry_run: bool) -> StatementImport:
         """Import a file, or only say what that would do. Raises `StatementNotRecognised`; refused rows are a result."""
-        layout, rows = read_statement(file.content, file.name)
+        layout, rows = await asyncio.to_thread(read_statement, file.content, file.name)
         account = await self._recorder.account(store, file.account_id, file.account_type)
         context = await context_of(store, account)
         instruments, drafts = await self._drafts(rows, context)
