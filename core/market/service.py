@@ -298,12 +298,13 @@ class MarketService:
         if entry is None or entry.last_date is None or entry.simulated:
             return []
         exchange = Exchange.HKEX if dataset == "hk_daily" else Exchange.SSE
-        expected = self._last_finished(exchange)
+        expected = self.last_finished_day(exchange)
         if expected is None or entry.last_date >= expected:
             return []
         return [f"The newest bar in {dataset} is of {entry.last_date}; the last finished trading day is {expected}."]
 
-    def _last_finished(self, exchange: Exchange) -> date | None:
+    def last_finished_day(self, exchange: Exchange) -> date | None:
+        """Return the newest trading day whose bars are whole by now; None where the calendar knows none."""
         now = self.clock.now().astimezone(CHINA)
         finished = now.time() >= COMPLETE_AT.get(exchange, MAINLAND_COMPLETE_AT)
         day = now.date() if finished else date.fromordinal(now.date().toordinal() - 1)
