@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.clock import china_today
+from core.clock import CHINA, china_today
 from core.errors import Invalid
 from core.market.model import (
     Adjustment,
@@ -36,6 +36,12 @@ class TooMuchAsked(Invalid):
     """More was asked for than one answer holds."""
 
     template = "{argument} asks for {given}; one answer holds {least} to {most}."
+
+
+class NoSuchPage(Invalid):
+    """A page before the first or after the last."""
+
+    template = "There is no page {page}; there are pages 1 to {pages}."
 
 
 class DayInFuture(Invalid):
@@ -153,7 +159,7 @@ async def bar_page(market: MarketService, wanted: BarsWanted) -> BarPage:
     total = len(series)
     pages = -(-total // wanted.size)
     if wanted.page is not None:
-        _check_size("page", wanted.page, max(pages, 1))
+        _check_page(wanted.page, max(pages, 1))
     first = total - wanted.size if wanted.page is None else (wanted.page - 1) * wanted.size
     shown = slice(max(first, 0), max(first, 0) + wanted.size if wanted.page else total)
     bars = _bars_of(series, shown)
@@ -192,6 +198,11 @@ def _check_size(argument: str, given: int, most: int) -> None:
         raise TooMuchAsked(argument=argument, given=given, least=1, most=most)
 
 
+def _check_page(page: int, pages: int) -> None:
+    if not 1 <= page <= pages:
+        raise NoSuchPage(page=page, pages=pages)
+
+
 def _with_cut(source: Provenance, *, shown: int, total: int, wanted: BarsWanted) -> Provenance:
     if wanted.page is not None or shown == total:
         return source
@@ -214,6 +225,8 @@ def _bars_of(series: BarSeries, shown: slice) -> list[Bar]:
 
 def _bar(row: tuple[Any, ...], places: int | None) -> Bar:
     time, *prices, volume, amount = row
+    if isinstance(time, datetime):
+        time = time.replace(tzinfo=CHINA)
     opened, high, low, close, pre_close = (decimal_of(p if places is None else round(p, places)) for p in prices)
     nothing = Decimal(0)
     return Bar(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.clock import CHINA
 from core.market.bar_store import MarketStore
 from core.market.instruments import SecurityMaster
 from core.market.model import Adjustment, Frequency, InstrumentKind
@@ -45,8 +46,9 @@ class Series:
 
     @property
     def newest(self) -> date | datetime | None:
-        """The day or moment of the last bar."""
-        return self.times[-1].item() if len(self.times) else None
+        """The day of the last bar, or the moment in China at which it ends."""
+        last: date | datetime | None = self.times[-1].item() if len(self.times) else None
+        return last.replace(tzinfo=CHINA) if isinstance(last, datetime) else last
 
 
 def read_series(store: MarketStore, master: SecurityMaster, request: SeriesRequest) -> Series:
