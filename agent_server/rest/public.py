@@ -33,7 +33,14 @@ def router(desk: Desk) -> APIRouter:
         shown = {"version": release(), "name": NAME, "description": DESCRIPTION, "updatedAt": UPDATED}
         return json_response(envelope(None, request, beside=shown))
 
-    @routes.get("/api/public/agent/skill-manifest", summary="The manual for agents, as Markdown")
+    markdown: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}}
+
+    @routes.get(
+        "/api/public/agent/skill-manifest",
+        summary="The manual for agents, as Markdown",
+        response_class=Response,
+        responses=markdown,
+    )
     async def skill_manifest() -> Response:
         return Response(document(desk.registry, version=release()), media_type="text/markdown; charset=utf-8")
 
