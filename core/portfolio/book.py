@@ -85,9 +85,11 @@ class Book:
         """Store the facts of `plan` with their states and cash; return them with their ids. Call inside `uow.write`."""
         account = await self._store.claim(self._account, len(added), at=at)
         first = self._account.version + 1
-        numbered = [replace(fact, sequence=first + place, recorded_at=at) for place, fact in enumerate(added)]
-        identifiers = await self._store.add_facts(account.account_key, numbered, at=at)
-        stored = [replace(fact, fact_id=fact_id) for fact, fact_id in zip(numbered, identifiers, strict=True)]
+        identifiers = await self._store.add_facts(account.account_key, added, first=first, at=at)
+        stored = [
+            replace(fact, fact_id=fact_id, sequence=sequence, recorded_at=at)
+            for sequence, (fact, fact_id) in enumerate(zip(added, identifiers, strict=True), start=first)
+        ]
         groups = _by_symbol(stored)
         states = {symbol: plan.after(_moving(groups[symbol])) for symbol, plan in plans.items()}
         due = [symbol for symbol, plan in plans.items() if plan.is_due(states[symbol])]

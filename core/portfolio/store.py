@@ -33,7 +33,7 @@ from core.storage.unit_of_work import UnitOfWork
 
 EFFECT_BY_TEXT: Final = {kind.value: (PHASES.get(kind, LAST_PHASE), effect) for kind, effect in EFFECTS.items()}
 FACT_COLUMNS: Final = [column for column in facts.c if column.name not in {"team_id", "account_key"}]
-WRITTEN: Final = [column.name for column in FACT_COLUMNS if column.name not in {"fact_id", "recorded_at"}]
+WRITTEN: Final = [column.name for column in FACT_COLUMNS if column.name not in {"fact_id", "sequence", "recorded_at"}]
 ENTRY_COLUMNS: Final = [
     type_coerce(facts.c.trade_date, String).label("day"),
     facts.c.sequence,
@@ -133,22 +133,25 @@ class TeamLedger:
 
     # Facts
 
-    async def add_facts(self, account_key: int, rows: Sequence[Fact], *, at: datetime) -> list[int]:
-        """Append facts that carry their sequences, the account's last; return their ids in the same order.
+    async def add_facts(self, account_key: int, rows: Sequence[Fact], *, first: int, at: datetime) -> list[int]:
+        """Append facts as the account's last, with sequences from `first` on; return their ids in the same order.
 
         Raises `VersionConflict` when a sequence, external id or reversal is there already.
         """
-        common = {"team_id": self._team_id, "account_key": account_key, "recorded_at": at}
-        values = [{name: getattr(fact, name) for name in WRITTEN} | common for fact in rows]
-        if not values:
+        if not rows:
             return []
+        common = {"team_id": self._team_id, "account_key": account_key, "recorded_at": at}
+        values = [
+            {name: getattr(fact, name) for name in WRITTEN} | common | {"sequence": sequence}
+            for sequence, fact in enumerate(rows, start=first)
+        ]
         try:
             await self._uow.execute(insert(facts), values)
         except IntegrityError as error:
             raise VersionConflict(thing="The account") from error
-        mine = and_(facts.c.team_id == self._team_id, facts.c.account_key == account_key)
-        statement = select(facts.c.fact_id).where(mine, facts.c.sequence >= rows[0].sequence)
-        return [row.fact_id for row in await self._uow.fetch_all(statement.order_by(facts.c.sequence))]
+        mine = and_(facts.c.team_id == self._team_id, facts.c.account_key == account_key, facts.c.sequence >= first)
+        found = await self._uow.fetch_all(select(facts.c.fact_id).where(mine).order_by(facts.c.sequence))
+        return [row.fact_id for row in found]
 
     async def facts(self, chosen: FactFilter, *, limit: int | None = None, offset: int = 0) -> list[tuple[int, Fact]]:
         """Return (account key, fact), newest first; all of them unless `limit` is given."""
