@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from agent_server.auth import caller_of
 from agent_server.desk import Desk
-from agent_server.rest.body import query_values, read_object
+from agent_server.rest.body import body_limit, query_values, read_object
 from agent_server.rest.plain_route import PlainRoute
 from agent_server.rest.skills import run
 from tools.envelope import APPROVAL_KEYS, IDEMPOTENCY_KEYS, Params, read_params
@@ -36,19 +36,19 @@ def _precedence(path: str) -> list[tuple[bool, str]]:
 def _route(desk: Desk, path: str, method: str, *, skills: tuple[Skill, ...]) -> PlainRoute:
     async def endpoint(request: Request) -> Response:
         caller = await caller_of(request, desk)
-        params = await read_parameters(request)
+        params = await read_parameters(request, limit=body_limit(caller))
         skill = pick(skills, params.flat)
         return await run(request, desk, caller=caller, skill_id=skill.skill_id, params=params)
 
     return PlainRoute(path, endpoint, methods=[method], name=skills[0].skill_id)
 
 
-async def read_parameters(request: Request) -> Params:
+async def read_parameters(request: Request, *, limit: int) -> Params:
     """Return the parameters of the path, the query and the body as one flat set.
 
     `approvalId` and `idempotencyKey` may stand in the query or the body: this address has no `params`.
     """
-    query, body = query_values(request), await read_object(request)
+    query, body = query_values(request), await read_object(request, limit=limit)
     steering = {name: source[name] for source in (query, body) for name in source if name in STEERING}
     subtrees = {
         "pathParams": dict(request.path_params),

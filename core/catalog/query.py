@@ -170,9 +170,12 @@ def _define(connection: "duckdb.DuckDBPyConnection", named: Mapping[str, Relatio
         connection.register(source, opened())
     for name, relation in named.items():
         columns = connection.sql(f"SELECT * FROM ({relation.sql}) LIMIT 0").columns
-        shown = ", ".join(f'"{column}"' for column in columns if not column.startswith("_"))
-        quoted = '"' + name.replace('"', '""') + '"'
-        connection.execute(f"CREATE VIEW {quoted} AS SELECT {shown} FROM ({relation.sql})")
+        shown = ", ".join(_quoted(column) for column in columns if not column.startswith("_"))
+        connection.execute(f"CREATE VIEW {_quoted(name)} AS SELECT {shown} FROM ({relation.sql})")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _check(

@@ -93,7 +93,9 @@ def _book_lines(content: bytes, file_name: str) -> list[list[str]]:
     """Read a book in a process of its own: a hostile one can end the process that reads it."""
     command = [sys.executable, "-I", str(CHILD)]
     try:
-        child = subprocess.run(command, input=content, capture_output=True, timeout=CHILD_SECONDS, check=False)
+        child = subprocess.run(  # noqa: S603 - our own interpreter and file
+            command, input=content, capture_output=True, timeout=CHILD_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise StatementNotRecognised(file_name=file_name, reason="the Excel book takes too long to read.") from error
     if child.returncode == CANNOT_OPEN:
