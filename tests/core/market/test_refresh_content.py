@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.market.model import Adjustment, BarSeries, Board, Exchange, Frequency, Instrument, InstrumentKind, Provenance
@@ -91,6 +91,7 @@ def test_events_are_found_until_they_are_not_understood(events, first) -> None:
     )
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     place=st.integers(6, 28),
