@@ -58,7 +58,7 @@ async def test_row_has_the_columns_clients_know(read):
     )
     assert (page.page_size, page.current_page, page.total_elements, page.total_pages) == (50, 1, 1, 1)
     assert page.truncated is page.effective_page_size is page.meta.partition is page.meta.empty_reason is None
-    assert (page.meta.dataset, page.meta.as_of, page.meta.simulated) == ("stock_day", "2024-01-05", False)
+    assert (page.meta.dataset, page.meta.as_of, page.meta.simulated) == ("stock_day", "2024-01-03", False)
     assert (page.meta.adjustment, page.meta.currency) == ("raw", "CNY")
     assert page.meta.warnings[0].startswith("The newest bar in daily is of 2024-01-04;")
 
