@@ -92,6 +92,7 @@ TEXT: Final[Mapping[str, tuple[str, str]]] = {
     "token_name": ("Name", "名称"),
     "token_name_help": ("Which agent or script will hold it?", "由哪个智能体或脚本使用？"),
     "token_presets": ("What it may do", "允许做什么"),
+    "skill_count": ("{count} skills", "{count} 项技能"),
     "token_days": ("Days until it expires", "有效天数"),
     "mint": ("Make the token", "生成令牌"),
     "minted": ("The token is made", "令牌已生成"),
