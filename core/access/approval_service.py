@@ -162,13 +162,16 @@ class ApprovalService(TokenService):
         """Record how an approved call ended: `executed`, `failed` or `unknown`.
 
         `failed` also ends an approved one, whose database effect was rolled back. Returns False, changing nothing,
-        when the approval has reached another end meanwhile.
+        when the approval has reached another end meanwhile; one whose time ran out during the call stays expired.
         """
-        values = {"state": state, "finished_at": self.clock.now()}
+        now = self.clock.now()
+        values = {"state": state, "finished_at": now}
         if result_ref:
             values["result_ref"] = result_ref[:200]
         async with uow.join_write():
-            return await ApprovalStore(uow).change(approval_id, sources=FINISHES[state], values=values)
+            store = ApprovalStore(uow)
+            await store.expire(now)
+            return await store.change(approval_id, sources=FINISHES[state], values=values)
 
     async def recover(self, uow: UnitOfWork) -> int:
         """Put things straight at start; return how many calls have an unknown outcome now.

@@ -16,6 +16,7 @@ from agent_server.json_text import JsonInvalid, decode
 from agent_server.log_output import printable
 from agent_server.rest.health import Metrics
 from core.access.model import Role
+from core.market import demo
 from tests.support.rest_desk import EXECUTE, Person, RestDesk, execute
 
 pytestmark = pytest.mark.anyio
@@ -211,12 +212,12 @@ async def test_markup_in_parameters_stays_text(desk: RestDesk, ada: Person) -> N
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'\u202e"
     agent = await desk.agent(ada.user)
     agent.headers["User-Agent"] = "<b>agent</b>"
-    params = {"record_id": 1, "note": evil}
-    trade = {"stock_num": "600519", "type": "buy", "quantity": 100, "price": "10", "trading_date": "2026-11-19"}
-    await execute(agent, "investment.stock.trading.create", **trade)
-    asked = await execute(agent, "investment.stock.trading.delete", **params)
-    if asked.status_code != 409:
-        pytest.skip("an empty market has no trade to delete")
+    demo.install(desk.desk.services.market_store, imported_at=desk.desk.services.clock.now())
+    trade = {"stock_num": "600869", "market": "SH", "trade_type": "BUY", "qty": 100, "price": "10"}
+    made = await execute(agent, "investment.stock.trading.create", **trade, trade_date="2026-11-19")
+    record = made.json()["data"]["recordId"]
+    asked = await execute(agent, "investment.stock.trading.delete", record_id=record, note=evil)
+    assert asked.status_code == 409, asked.text
     page = await ada.browser.get(f"/approvals/{asked.json()['approvalId']}")
     assert "<script>" not in page.text
     assert "<img src=x" not in page.text

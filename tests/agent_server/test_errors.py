@@ -87,7 +87,7 @@ async def test_what_the_framework_refuses_has_the_same_body(
         (b"{}", "", 400, "content_type_invalid"),
         (b" " * (10 * 1024 * 1024 + 1), "application/json", 413, "body_too_large"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40].strip(),
 )
 async def test_bodies_that_cannot_be_read(desk: RestDesk, content: bytes, kind: str, status: int, code: str) -> None:
     answer = await desk.client().post(EXECUTE, content=content, headers={"Content-Type": kind})

@@ -378,6 +378,14 @@ async def test_an_approver_in_a_session_halts_the_team(desk: AccessDesk) -> None
     assert await halted(desk.ada.team_id) is None
 
 
+async def test_a_failure_noted_after_the_time_ran_out_leaves_it_expired(desk: AccessDesk) -> None:
+    approval = await desk.approved(HASHES[0])
+    desk.later(minutes=6)
+    assert (await desk.look(approval)).state is S.EXPIRED
+    await finish(desk, approval, S.FAILED)
+    assert await stored_states(desk) == [S.EXPIRED]
+
+
 # any order of steps, against the table of transitions
 
 
