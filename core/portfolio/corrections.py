@@ -15,6 +15,7 @@ from core.portfolio.refusals import (
     EventWithoutHolding,
     FactIsNeeded,
     FigureInvalid,
+    NothingToChange,
     SellExceedsHolding,
     TradeNotFound,
 )
@@ -88,23 +89,24 @@ class Corrector:
         """Set a position to a quantity and a cost price per share; return its account id and symbol.
 
         A position that is only its opening gets a new opening on the same day. Any other is moved out at its cost and
-        in again as it should be, dated today: its history and realised result stay.
+        in again as it should be, dated today: its history and realised result stay. Raises `NothingToChange`.
         """
         store = self._recorder.ledger(uow, team_id)
         checkpoint, account = await self._recorder.position(store, position_id)
+        if quantity is None and cost is None:
+            raise NothingToChange(argument="qty")
         state = await self._state(store, account, checkpoint)
         instrument = await self._recorder.market.instrument(state.symbol)
         wanted = state.quantity if quantity is None else quantity
         if wanted <= 0:
-            raise FigureInvalid(field="quantity", expected="above zero (delete the position instead)", got=str(wanted))
-        if quantity is not None or cost is not None:
-            price = _unit_cost(state) if cost is None else cost
-            today = self._recorder.today()
-            rate = await self._recorder.rate(store, instrument.currency, today, None)
-            target = valued(FactKind.TRANSFER_IN, instrument, today, quantity=wanted, price=price)
-            target = replace(target, fx_rate=rate, note=note or "corrected by hand")
-            facts, taken_back = await self._correction(store, account, state, target)
-            await self._recorder.append(uow, store, account, facts, instruments=[instrument], taken_back=taken_back)
+            raise FigureInvalid(field="qty", expected="above zero (delete the position instead)", got=str(wanted))
+        price = _unit_cost(state) if cost is None else cost
+        today = self._recorder.today()
+        rate = await self._recorder.rate(store, instrument.currency, today, None)
+        target = valued(FactKind.TRANSFER_IN, instrument, today, quantity=wanted, price=price)
+        target = replace(target, fx_rate=rate, note=note or "corrected by hand")
+        facts, taken_back = await self._correction(store, account, state, target)
+        await self._recorder.append(uow, store, account, facts, instruments=[instrument], taken_back=taken_back)
         return account.account_id, state.symbol
 
     async def _correction(

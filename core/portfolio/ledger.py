@@ -313,10 +313,11 @@ class _Fold:
             self.base_income -= _converted(charge, entry.rate)
 
     def _named(self, entry: Entry) -> dict[str, Any]:
-        """Return what every refusal says about the fact it refuses."""
-        record = entry.fact_id or "new"
-        day = day_of(entry.day).isoformat()
-        return {"symbol": self.symbol, "day": day, "quantity": entry.quantity, "record": record}
+        """Return what every refusal says about the fact it refuses; a fact that is not stored yet has no record."""
+        stored = {"record": entry.fact_id} if entry.fact_id else {}
+        where = f" (record {entry.fact_id})" if entry.fact_id else ""
+        named = {"symbol": self.symbol, "day": day_of(entry.day).isoformat(), "quantity": entry.quantity}
+        return named | stored | {"where": where}
 
 
 def _converted(amount: int, rate: int) -> int:

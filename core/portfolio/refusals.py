@@ -1,13 +1,15 @@
 """What the ledger refuses, and why. Nothing is written when one of these is raised."""
 
-from core.errors import Invalid, NotFound, NotPossible
+from typing import Any
+
+from core.errors import FieldFault, Invalid, NotFound, NotPossible
 
 
 class SellExceedsHolding(NotPossible):
     """More shares leave than are there on that day."""
 
     code = "sell_exceeds_holding"
-    template = "{quantity} {symbol} cannot leave on {day}: only {held} are held then (record {record})."
+    template = "{quantity} {symbol} cannot leave on {day}: only {held} are held then{where}."
     shown = ("symbol", "day", "quantity", "held", "record")
 
 
@@ -17,7 +19,7 @@ class BoughtToday(NotPossible):
     code = "t_plus_one"
     template = (
         "{quantity} {symbol} cannot be sold on {day}: {bought} of the {held} held were bought that day, and this "
-        "instrument settles T+1, so at most {sellable} can be sold (record {record})."
+        "instrument settles T+1, so at most {sellable} can be sold{where}."
     )
     shown = ("symbol", "day", "quantity", "held", "bought", "sellable", "record")
 
@@ -26,7 +28,7 @@ class EventWithoutHolding(NotPossible):
     """A dividend, bonus, split or rights issue of shares that were not held."""
 
     code = "event_without_holding"
-    template = "The {kind} of {symbol} on {day} needs shares, and none are held then (record {record})."
+    template = "The {kind} of {symbol} on {day} needs shares, and none are held then{where}."
     shown = ("symbol", "day", "record")
 
 
@@ -69,16 +71,34 @@ class NotListed(NotPossible):
     """A trade before the listing or after the delisting of an instrument."""
 
     code = "not_listed"
-    template = "{symbol} was not listed on {day} (listed {list_date}, delisted {delist_date})."
+    template = "{symbol} was not listed on {day} ({listing})."
     shown = ("symbol", "day")
 
 
 class FigureInvalid(Invalid):
-    """A price, quantity or amount that no trade can have."""
+    """A price, quantity or amount that no trade can have. `field` is the argument's name on the wire."""
 
     code = "validation_failed"
     template = "{field} must be {expected}, not {got}."
     shown = ("field", "expected", "got")
+
+    def extras(self) -> dict[str, Any]:
+        """Return the shown fields and the fault, at the argument's place."""
+        told = {name: str(self.data[name]) for name in self.shown}
+        fault = FieldFault(told["field"], self.message, expected=told["expected"], got=told["got"])
+        return told | {"errors": [fault.as_dict()]}
+
+
+class NothingToChange(Invalid):
+    """A correction that names no figure."""
+
+    template = "Nothing is to be changed: give qty, cost or both."
+
+
+class DayInFuture(Invalid):
+    """A valuation of a day that has not come."""
+
+    template = "{argument} {day} lies in the future; today is {today}."
 
 
 class MarketMismatch(Invalid):

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from core.clock import Clock
 from core.portfolio import explaining
+from core.portfolio.checks import check_rates
 from core.portfolio.corrections import Corrector
 from core.portfolio.model import (
     TRADES,
@@ -25,7 +26,7 @@ from core.portfolio.model import (
 )
 from core.portfolio.ports import LatestRecommendations, Market
 from core.portfolio.recording import Recorder, valued
-from core.portfolio.refusals import OpeningExists
+from core.portfolio.refusals import DayInFuture, OpeningExists
 from core.portfolio.requests import HoldingQuery, NewPosition, NewTrade, StatementFile, TradeQuery
 from core.portfolio.statements.events import GIVEN
 from core.portfolio.statements.importing import StatementImporter
@@ -81,9 +82,15 @@ class PortfolioService:
         account_type: AccountScope = AccountScope.REAL,
         fx_rates: Mapping[str, Decimal] | None = None,
     ) -> PnlReport:
-        """Return profit and loss per holding, closed ones too, per currency and in the base currency."""
+        """Return profit and loss per holding, closed ones too, per currency and in the base currency.
+
+        Raises `DayInFuture`, and `FigureInvalid` for exchange rates that are none.
+        """
         today = self._recorder.today()
         day = as_of or today
+        if day > today:
+            raise DayInFuture(argument="as_of", day=day, today=today)
+        check_rates(fx_rates or {})
         store = self._recorder.ledger(uow, team_id)
         valuation = await self._valuation(store, account_id, account_type, as_of=day, fx_rates=fx_rates)
         accounts = await store.accounts(account_id, account_type.account_type)
@@ -158,7 +165,7 @@ class PortfolioService:
         cost: Decimal | None = None,
         note: str = "",
     ) -> Holding:
-        """Correct a position to a quantity and a cost price per share, by appending facts."""
+        """Correct a position to a quantity, a cost price per share, or both, by appending facts."""
         account_id, symbol = await self._corrector.correct(
             uow, team_id, position_id=position_id, quantity=quantity, cost=cost, note=note
         )

@@ -1,13 +1,26 @@
 """The skills about holdings, as every door runs them."""
 
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.clock import FrozenClock
-from core.errors import Conflict
-from core.portfolio.refusals import AssetClassUnavailable, MarketMismatch, PositionNotFound
+from core.errors import Conflict, NotPossible
+from core.portfolio.checks import find_faults
+from core.portfolio.model import FactKind
+from core.portfolio.recording import valued
+from core.portfolio.refusals import (
+    AssetClassUnavailable,
+    DayInFuture,
+    FigureInvalid,
+    MarketMismatch,
+    NothingToChange,
+    PositionNotFound,
+)
 from core.storage.database import Database
 from skills.investment import portfolio
 from tests.support.fake_market import quote
@@ -75,3 +88,97 @@ async def test_delete_asks_a_person_first(desk: SkillDesk, database: Database, c
         assert (await portfolio.portfolio_delete(ctx, position_id=position_id)).quantity_after == 0
         await uow.commit()
     assert (await desk.run("investment.stock.portfolio.list")).data == []
+
+
+RATE = "a finite rate above zero, at most 100000000"
+SHARES = "a whole number of shares above zero, at most 1000000000000"
+BUY = {"stock_num": "600519", "market": "SH", "trade_type": "BUY", "price": "10", "trade_date": "2026-11-18"}
+
+
+@pytest.mark.parametrize(
+    ("skill", "given", "path", "expected", "got"),
+    [
+        ("portfolio.pnl.get", {"fx_rates": {"HKD": "-1"}}, "fx_rates.HKD", RATE, "-1"),
+        ("portfolio.pnl.get", {"fx_rates": {"USD": "7", "HKD": "0"}}, "fx_rates.HKD", RATE, "0"),
+        ("portfolio.create", OPENING | {"qty": 10**18}, "qty", SHARES, str(10**18)),
+        ("portfolio.create", OPENING | {"qty": 0}, "qty", SHARES, "0"),
+        (
+            "portfolio.create",
+            OPENING | {"cost": "-1"},
+            "cost",
+            "a finite price from zero up, at most 100000000",
+            "-1",
+        ),
+        ("trading.create", BUY | {"qty": 10**18}, "qty", SHARES, str(10**18)),
+        (
+            "trading.create",
+            BUY | {"qty": 10**12, "price": "101"},
+            "qty",
+            "so few that they cost at most 100000000000000",
+            str(10**12),
+        ),
+        ("trading.create", BUY | {"qty": 100, "price": "0"}, "price", "a price above zero", "0"),
+    ],
+)
+async def test_a_wrong_figure_is_named_by_its_argument(desk: SkillDesk, skill, given, path, expected, got) -> None:
+    with pytest.raises(FigureInvalid) as caught:
+        await desk.run(f"investment.stock.{skill}", **given)
+    message = f"{path} must be {expected}, not {got}."
+    assert caught.value.extras() == {
+        "field": path,
+        "expected": expected,
+        "got": got,
+        "errors": [{"path": path, "message": message, "expected": expected, "got": got}],
+    }
+
+
+async def test_profit_and_loss_of_a_day_to_come_is_refused(desk: SkillDesk) -> None:
+    with pytest.raises(DayInFuture) as caught:
+        await desk.run("investment.stock.portfolio.pnl.get", as_of="2026-11-21")
+    assert caught.value.message == "as_of 2026-11-21 lies in the future; today is 2026-11-20."
+    assert caught.value.extras()["errors"][0]["path"] == "as_of"
+
+
+async def test_a_correction_must_correct_something(desk: SkillDesk) -> None:
+    made = await desk.run("investment.stock.portfolio.create", **OPENING)
+    with pytest.raises(NothingToChange) as caught:
+        await desk.run("investment.stock.portfolio.update", position_id=made.data["positionId"], note="why")
+    assert caught.value.extras()["errors"][0]["message"] == "Nothing is to be changed: give qty, cost or both."
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            BUY | {"trade_date": "2026-11-15", "qty": 100},
+            "SH was closed on 2026-11-15, so 600519.SH cannot have traded.",
+        ),
+        (
+            BUY | {"trade_type": "SELL", "qty": 100},
+            "100 600519.SH cannot leave on 2026-11-18: only 0 are held then.",
+        ),
+    ],
+)
+async def test_refusals_speak_the_words_of_the_wire(desk: SkillDesk, given, said) -> None:
+    with pytest.raises(NotPossible) as caught:
+        await desk.run("investment.stock.trading.create", **given)
+    assert caught.value.message == said
+    assert "record" not in caught.value.extras()
+
+
+@pytest.mark.parametrize(
+    ("dates", "day", "said"),
+    [
+        ({"list_date": date(2026, 11, 19)}, date(2026, 11, 18), "listed 2026-11-19"),
+        (
+            {"list_date": date(2001, 8, 27), "delist_date": date(2020, 1, 2)},
+            date(2020, 1, 2),
+            "listed 2001-08-27, delisted 2020-01-02",
+        ),
+    ],
+)
+async def test_a_listing_is_told_by_the_dates_known(desk: SkillDesk, dates, day, said) -> None:
+    instrument = replace(await desk.market.instrument("600519"), **dates)
+    fact = valued(FactKind.BUY, instrument, day, quantity=100, price=Decimal(10))
+    (fault,) = find_faults(fact, instrument, today=date(2026, 11, 20), is_trading_day=lambda *_: True)
+    assert fault.message == f"600519.SH was not listed on {day} ({said})."

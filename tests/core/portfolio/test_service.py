@@ -23,6 +23,7 @@ from core.portfolio.refusals import (
     FutureDate,
     MarketClosed,
     MarketMismatch,
+    NothingToChange,
     OpeningExists,
     PositionNotFound,
     SellExceedsHolding,
@@ -231,7 +232,9 @@ async def test_correcting_a_traded_position_keeps_its_result(desk: LedgerDesk) -
     assert (after.quantity, after.total_cost, after.realized_pnl, after.fifo_realized_pnl) == (150, 1500, 500, 500)
     again = await desk.call(desk.service.update_position, position_id=before.position_id, cost=Decimal(12))
     assert (again.quantity, again.total_cost, again.realized_pnl) == (150, 1800, 500)
-    assert await desk.call(desk.service.update_position, position_id=before.position_id) == again
+    with pytest.raises(NothingToChange, match="give qty, cost or both"):
+        await desk.call(desk.service.update_position, position_id=before.position_id, note="why")
+    assert (await desk.holdings())["600519.SH"] == again
     with pytest.raises(FigureInvalid):
         await desk.call(desk.service.update_position, position_id=before.position_id, quantity=0)
 
