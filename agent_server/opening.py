@@ -7,6 +7,15 @@ from agent_server.desk import Desk
 from core.settings import Settings
 
 
+def import_domain() -> None:
+    """Import what opening a desk needs, so that a server can do that beside its event loop."""
+    import core.bootstrap  # noqa: F401, PLC0415 - the whole domain and its libraries
+    import tools.dispatcher  # noqa: F401, PLC0415 - pydantic
+    from skills import modules  # noqa: PLC0415 - every skill
+
+    modules()
+
+
 @asynccontextmanager
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """Open the desk of these settings, bring its schema up to date, and close it at the end.

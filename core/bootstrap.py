@@ -70,7 +70,7 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource
         market=market,
         recommendation=recommendation,
         portfolio=PortfolioService(market, clock, recommendation),
-        catalog=CatalogService(store, clock, folder=settings.home / "assets"),
+        catalog=CatalogService(market, clock, folder=settings.home / "assets"),
         feedback=FeedbackService(clock),
     )
 

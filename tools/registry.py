@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from core.access.model import Caller
-from tools.exports.names import wire_name
+from tools.names import wire_name
 from tools.risk import RiskTier
 from tools.schema import Argument, SkillSchema
 from tools.scopes import DEFAULT_PRESET, ResolvedPreset, granted, resolve_presets

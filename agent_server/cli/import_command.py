@@ -1,6 +1,7 @@
 """`dingpan import`: put files of market data into the desk."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -74,7 +75,7 @@ def import_market(
     except DeskError as error:
         refuse(error)
     if as_json:
-        print_json(report)
+        print_json(as_wire(report))
     else:
         _print(report, dry_run=dry_run)
     raise typer.Exit(exit_code(report))
@@ -86,6 +87,18 @@ def exit_code(report: "ImportReport") -> int:
     if refused == len(report.files):
         return USAGE
     return FAILED if refused else OK
+
+
+def as_wire(report: "ImportReport") -> dict[str, object]:
+    """Return the report with its paths as text, for JSON."""
+    from tools.wire import camel  # noqa: PLC0415 - keeps --help fast
+
+    files = [
+        {camel(field.name): getattr(file, field.name) for field in fields(file)} | {"path": str(file.path)}
+        for file in report.files
+    ]
+    quarantine = str(report.quarantine_path) if report.quarantine_path else None
+    return {"files": files, "quarantinePath": quarantine, "committed": report.committed}
 
 
 def _told(symbol: str | None, adjustment: AdjustmentWord | None, day: datetime | None) -> "Told":

@@ -1,7 +1,7 @@
 """`dingpan serve`: the desk's web server."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -10,6 +10,7 @@ import typer
 from agent_server.cli.context import FAILED, fail, settings_of
 
 if TYPE_CHECKING:
+    from agent_server.desk import Desk
     from agent_server.starting import App
     from core.settings import Settings
 
@@ -63,13 +64,19 @@ def serve_until_stopped(settings: "Settings") -> BaseException | None:
 async def open_app(settings: "Settings") -> AsyncIterator["App"]:
     """Import and open the desk and its application; imports run in a thread so that the port goes on answering."""
     import asyncio  # noqa: PLC0415 - keeps --help fast
-    from importlib import import_module  # noqa: PLC0415 - keeps --help fast
 
-    from agent_server.opening import open_desk  # noqa: PLC0415 - keeps --help fast
+    create_app, open_desk = await asyncio.to_thread(_import_everything)
     from agent_server.starting import running  # noqa: PLC0415 - keeps --help fast
 
-    application = await asyncio.to_thread(import_module, "agent_server.app")
     async with open_desk(settings) as desk:
-        app = application.create_app(desk.services, desk.registry, desk.dispatcher)
+        app = create_app(desk.services, desk.registry, desk.dispatcher)
         async with running(app) as started:
             yield started
+
+
+def _import_everything() -> "tuple[Callable[..., App], Callable[[Settings], AbstractAsyncContextManager[Desk]]]":
+    from agent_server.app import create_app  # noqa: PLC0415 - FastAPI and the pages
+    from agent_server.opening import import_domain, open_desk  # noqa: PLC0415 - keeps --help fast
+
+    import_domain()
+    return create_app, open_desk

@@ -29,6 +29,7 @@ from core.errors import ArgumentsInvalid, FieldFault
 
 DECISIONS: Final = ("approve", "deny")
 MOST_COMMENT: Final = 500
+APPROVAL_ID: Final = {"name": "approval_id", "in": "path", "required": True, "schema": {"type": "string"}}
 DECISION: Final = body_of(
     {"decision": {"type": "string", "enum": list(DECISIONS)}, "comment": {"type": "string", "maxLength": MOST_COMMENT}},
     required=["decision"],
@@ -62,6 +63,12 @@ def view(approval: Approval, base_url: str) -> dict[str, Any]:
 def router(desk: Desk) -> APIRouter:
     """Return the routes of approvals."""
     routes = APIRouter(tags=["approvals"])
+    _add_looking(routes, desk)
+    _add_deciding(routes, desk)
+    return routes
+
+
+def _add_looking(routes: APIRouter, desk: Desk) -> None:
     access, base_url = desk.services.access, desk.services.settings.base_url
 
     @routes.get(
@@ -95,6 +102,8 @@ def router(desk: Desk) -> APIRouter:
             found = await access.approval(uow, approval_id=approval_id, caller=caller)
         return answer(view(found, base_url), request)
 
+
+def _add_deciding(routes: APIRouter, desk: Desk) -> None:
     @routes.post(
         "/agent/approvals/{approval_id}/decision",
         summary="Approve or deny; a person in a session only",
@@ -109,11 +118,10 @@ def router(desk: Desk) -> APIRouter:
         summary="Always refused: a token cannot confirm its own request",
         responses=problems(403),
         status_code=403,
+        openapi_extra={"parameters": [APPROVAL_ID]},
     )
     async def confirm() -> Response:
         raise SessionRequired
-
-    return routes
 
 
 async def decision(request: Request, desk: Desk, approval_id: str) -> Response:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from agent_server.desk import Desk
 from agent_server.json_text import encode
 from agent_server.rest.public import DESCRIPTION, NAME, release
+from agent_server.rest.skills import CATALOGUE
 from tools.exports.openapi import document
 
 
@@ -30,9 +31,12 @@ def router(desk: Desk, routers: list[APIRouter]) -> APIRouter:
 def whole_document(desk: Desk, routers: list[APIRouter]) -> dict[str, Any]:
     """Return the document of the skills with the other routes merged in. A skill's operation is never replaced."""
     merged = document(desk.registry, base_url=desk.services.settings.base_url, version=release())
+    merged["paths"]["/agent/skills"] = {"get": CATALOGUE}
     plain = [route for group in routers for route in group.routes if isinstance(route, APIRoute)]
     others = get_openapi(title=NAME, version=release(), description=DESCRIPTION, routes=plain)
     for path, operations in others.get("paths", {}).items():
         for method, operation in operations.items():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]  # the framework's guess: these routes check their input themselves
             merged["paths"].setdefault(path, {}).setdefault(method, operation)
     return merged

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from agent_server.auth import caller_of
 from agent_server.desk import Desk
 from agent_server.rest.body import query_values, read_object
+from agent_server.rest.plain_route import PlainRoute
 from agent_server.rest.skills import run
 from core.errors import ArgumentsInvalid, FieldFault
 from tools.envelope import APPROVAL_KEYS, IDEMPOTENCY_KEYS, Params, read_params
@@ -33,14 +34,14 @@ def _precedence(path: str) -> list[tuple[bool, str]]:
     return [(part.startswith("{"), part) for part in path.split("/")]
 
 
-def _route(desk: Desk, path: str, method: str, *, skills: tuple[Skill, ...]) -> Route:
+def _route(desk: Desk, path: str, method: str, *, skills: tuple[Skill, ...]) -> PlainRoute:
     async def endpoint(request: Request) -> Response:
         caller = await caller_of(request, desk)
         params = await read_parameters(request)
         skill = pick(skills, params.flat)
         return await run(request, desk, caller=caller, skill_id=skill.skill_id, params=params)
 
-    return Route(path, endpoint, methods=[method], name=skills[0].skill_id)
+    return PlainRoute(path, endpoint, methods=[method], name=skills[0].skill_id)
 
 
 async def read_parameters(request: Request) -> Params:

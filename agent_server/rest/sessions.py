@@ -50,7 +50,12 @@ MINT_FIELDS: Final = ("name", "scopes", "presets", "expiresInDays", "csrf_token"
 def router(desk: Desk) -> APIRouter:
     """Return the routes of sessions and of minting."""
     routes = APIRouter(tags=["sessions"])
+    _add_signing(routes, desk)
+    _add_minting(routes, desk)
+    return routes
 
+
+def _add_signing(routes: APIRouter, desk: Desk) -> None:
     @routes.post("/login", summary="Sign in", responses=problems(400, 401, 403, 429), openapi_extra=LOGIN)
     async def login(request: Request) -> Response:
         require_origin(request, desk.services.settings, needed=False)
@@ -81,6 +86,8 @@ def router(desk: Desk) -> APIRouter:
         response.delete_cookie(COOKIE, path="/")
         return response
 
+
+def _add_minting(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/api/session", summary="Who is signed in", responses=problems(401, 403))
     async def current(request: Request) -> Response:
         return answer(person(await person_of(request, desk)), request)
@@ -98,8 +105,6 @@ def router(desk: Desk) -> APIRouter:
         require_csrf(session, request.headers.get(CSRF_HEADER, ""))
         minted = await mint_token(request, desk, session, await read_object(request))
         return answer({"secret": minted.secret, "token": minted.token}, request, status=201)
-
-    return routes
 
 
 async def sign_in(request: Request, desk: Desk, fields: dict[str, Any]) -> SignIn:

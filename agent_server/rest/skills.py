@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from agent_server.auth import caller_of
 from agent_server.desk import Desk
@@ -14,6 +14,8 @@ from agent_server.errors import trace_of
 from agent_server.json_text import encode
 from agent_server.rest.answers import envelope, json_response
 from agent_server.rest.body import flag, known_only, query_values, read_object, text_field
+from agent_server.rest.documentation import parameter, problems
+from agent_server.rest.plain_route import PlainRoute
 from agent_server.rest.presets import preset_named
 from core.access.model import Caller
 from core.errors import ArgumentsInvalid, FieldFault
@@ -25,6 +27,19 @@ from tools.skill import Skill
 CATALOGUE_QUERY: Final = ("granted", "skillId", "q", "preset")
 IDEMPOTENCY_HEADER: Final = "idempotency-key"
 LONGEST_KEY: Final = 200
+CATALOGUE: Final[dict[str, Any]] = {
+    "summary": "List the skills, with what the caller may run",
+    "operationId": "catalogue",
+    "tags": ["skills"],
+    "parameters": [
+        parameter("granted", {"type": "boolean"}, "Only those the caller may run."),
+        parameter("skillId", {"type": "string"}, "One skill, by either spelling of its id."),
+        parameter("q", {"type": "string"}, "Search words, English or Chinese."),
+        parameter("preset", {"type": "string"}, "Only those a preset opens."),
+    ],
+    "responses": {"200": {"description": "The entries"}, "304": {"description": "Unchanged since the ETag"}}
+    | {str(status): body for status, body in problems(400, 401).items()},
+}
 
 
 def skill_routes(desk: Desk) -> list[BaseRoute]:
@@ -45,8 +60,8 @@ def skill_routes(desk: Desk) -> list[BaseRoute]:
         return await run(request, desk, caller=caller, skill_id=asked.skill_id, params=asked.params)
 
     return [
-        Route("/agent/skills/execute", execute, methods=["POST"]),
-        Route("/agent/skills", catalogue, methods=["GET"]),
+        PlainRoute("/agent/skills/execute", execute, methods=["POST"]),
+        PlainRoute("/agent/skills", catalogue, methods=["GET"]),
     ]
 
 

@@ -35,6 +35,12 @@ class AdministratorRequired(Forbidden):
 def router(desk: Desk) -> APIRouter:
     """Return the routes of users."""
     routes = APIRouter(tags=["users"])
+    _add_listing(routes, desk)
+    _add_changing(routes, desk)
+    return routes
+
+
+def _add_listing(routes: APIRouter, desk: Desk) -> None:
     access = desk.services.access
 
     @routes.get("/api/users", summary="List the team's people", responses=problems(401, 403))
@@ -67,6 +73,10 @@ def router(desk: Desk) -> APIRouter:
             await finish(desk, uow, request=request, session=session, event="user.added", user=user)
         return answer(view(user), request, status=201)
 
+
+def _add_changing(routes: APIRouter, desk: Desk) -> None:
+    access = desk.services.access
+
     @routes.patch(
         "/api/users/{user_id}",
         summary="Change a person's role",
@@ -91,8 +101,6 @@ def router(desk: Desk) -> APIRouter:
             user = await access.deactivate_user(uow, session.user.team_id, user_id=number(user_id))
             await finish(desk, uow, request=request, session=session, event="user.deactivated", user=user)
         return answer(view(user), request)
-
-    return routes
 
 
 async def administrator(request: Request, desk: Desk) -> Session:

@@ -21,7 +21,7 @@ from agent_server.auth import (
 from agent_server.desk import Desk
 from agent_server.errors import status_of, trace_of
 from agent_server.rest.body import known_only, query_values, read_form, text_field, whole_number
-from agent_server.rest.sessions import HOME_PAGE, MINT_FIELDS, mint_token, own_page
+from agent_server.rest.sessions import HOME_PAGE, mint_token, own_page
 from agent_server.web import views
 from agent_server.web.text import COOKIE, LANGUAGES, words_for
 from core.access.model import ApprovalState, Session
@@ -31,6 +31,7 @@ from tools.errors import ApprovalRequired
 
 FOLDER: Final = Path(__file__).parent
 PAGE_SIZE: Final = 50
+TOKEN_FORM: Final = ("name", "presets", "expiresInDays", "csrf_token")
 REVOKE: Final = "subscription.token.revoke"
 
 
@@ -164,7 +165,7 @@ class Site:
     async def mint(self, request: Request) -> Response:
         """Make a token and show its secret, once."""
         session, fields = await self.form(request)
-        known_only(fields, MINT_FIELDS, required=("name",))
+        known_only(fields, TOKEN_FORM, required=("name",))
         asked = {"name": fields["name"], "presets": _list(fields.get("presets"))}
         days = text_field(fields, "expiresInDays")
         if days:

@@ -57,11 +57,12 @@ class AssetReader:
         """Read one page and count all rows of the plan."""
         relation = self.relation(asset, caller)
         table = MARKET_TABLES.get(asset.asset_id)
-        total = int(self._run(count_query(relation.sql, plan, table), relation, table)["total"][0].as_py())
-        if total <= plan.offset:
-            return ReadRows((), total)
         found = self._run(page_query(asset, relation.sql, plan, table), relation, table)
-        return ReadRows(tuple(_row(row) for row in found.to_pylist()), total)
+        rows = tuple(_row(row) for row in found.to_pylist())
+        if len(rows) < plan.limit and (rows or plan.offset == 0):
+            return ReadRows(rows, plan.offset + len(rows))  # the page that is not full is the last one
+        total = self._run(count_query(relation.sql, plan, table), relation, table)["total"][0].as_py()
+        return ReadRows(rows, int(total))
 
     def _run(self, query: Condition, relation: Relation, table: MarketTable | None) -> "pa.Table":
         """Run one of our queries: over the market store's own connection, or over a team's table."""

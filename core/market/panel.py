@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 """Part of every fingerprint: a change of the layout on disk makes new panels."""
 META: Final = "panel.json"
+DRAFT: Final = ".building-"
 GROUPS_PER_BLOCK: Final = 8
 """Row groups transposed together: some fifty symbols, so that a day's stretch fills whole cache lines."""
 
@@ -87,6 +88,8 @@ class PanelCache:
         if not self.folder.exists():
             return
         for place in self.folder.iterdir():
+            if _is_being_built(place):
+                continue
             meta = place / META
             if not meta.exists() or json.loads(meta.read_bytes())["source"] not in sources:
                 shutil.rmtree(place, ignore_errors=True)
@@ -103,7 +106,7 @@ class PanelCache:
     ) -> None:
         """Build a panel beside its place, then move it there: nobody ever sees half of one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".building-", dir=self.folder))
+        draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{os.getpid()}-", dir=self.folder))
         try:
             _build_into(draft, source, columns, wanted=wanted, start=start, end=end)
             try:
@@ -113,6 +116,19 @@ class PanelCache:
                     raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _is_being_built(place: Path) -> bool:
+    """Tell whether a folder is the draft of a process that still runs."""
+    if not place.name.startswith(DRAFT):
+        return False
+    try:
+        os.kill(int(place.name.removeprefix(DRAFT).partition("-")[0]), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _check(columns: Sequence[str]) -> None:

@@ -29,9 +29,12 @@ class AdjustmentUnavailable(NotPossible):
 
 
 def decimal_of(value: float | None) -> Decimal | None:
-    """Return the shortest decimal that the stored float stands for, with two places where they suffice."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN is what differs from itself
-        return None
+    """Return the decimal of a stored figure; None where the source had none."""
+    return None if value is None or value != value else shortest(value)  # noqa: PLR0124 - NaN differs from itself
+
+
+def shortest(value: float) -> Decimal:
+    """Return the shortest decimal that a stored float stands for, with two places where they suffice."""
     exact = Decimal(repr(value))
     cents = exact.quantize(CENT)
     return cents if cents == exact else round(exact, PRICE_PLACES).normalize()
@@ -45,10 +48,7 @@ def close_of(day: date, exchange: Exchange) -> datetime:
 def quote_of(row: Mapping[str, Any], *, symbol: str, name: str, is_suspended: bool) -> Quote:
     """Make a quote of a stored bar. On a day without trade open, high and low are absent and the volume is 0."""
     exchange = Exchange(symbol.partition(".")[2])
-    last_price = decimal_of(row["close"])
-    if last_price is None:
-        message = f"the stored bar of {symbol} on {row['trade_date']} has no close"
-        raise ValueError(message)
+    last_price = shortest(row["close"])
     figures = {key: None if is_suspended else decimal_of(row[key]) for key in ("open", "high", "low", "amount")}
     return Quote(
         symbol=symbol,

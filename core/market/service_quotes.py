@@ -40,7 +40,7 @@ class QuoteBook:
         self.newest = self._by_current_symbol(rows)
 
     def get(self, symbols: Sequence[str], day: date) -> dict[str, Quote]:
-        """Return the quotes known in memory, and read the rest; symbols without a bar by that day are left out."""
+        """Return the quotes by the symbols given, present or former; those without a bar by that day are left out."""
         wanted = dict.fromkeys(symbols)
         unknown = [symbol for symbol in wanted if (symbol, day) not in self.remembered]
         if unknown:
@@ -83,12 +83,12 @@ class QuoteBook:
         return {self.master.current_symbol(row["symbol"]): row for row in ordered}
 
     def _quote(self, symbol: str, row: Row, day: date) -> Quote:
-        exchange = Exchange(symbol.partition(".")[2])
-        expected = last_session(self.calendars, exchange, day)
+        current = self.master.current_symbol(symbol)
+        expected = last_session(self.calendars, Exchange(current.partition(".")[2]), day)
         newest = self.manifest.datasets[row["dataset"]].last_date
         is_suspended = newest is not None and expected is not None and row["trade_date"] < min(newest, expected)
-        name = self.master.name_on(symbol, day)
-        return quote_of(row, symbol=symbol, name=name, is_suspended=is_suspended)
+        name = self.master.name_on(current, day)
+        return quote_of(row, symbol=current, name=name, is_suspended=is_suspended)
 
 
 def last_session(calendars: TradingCalendars, exchange: Exchange, day: date) -> date | None:

@@ -65,11 +65,10 @@ class Book:
         """
         first = self._account.version + 1
         numbered = [replace(fact, sequence=first + place) for place, fact in enumerate(added)]
-        symbols = sorted({fact.symbol for fact in numbered if fact.symbol is not None})
-        known = await self._known(symbols)
+        groups = _by_symbol(numbered)
+        known = await self._known(sorted(groups))
         plans = {}
-        for symbol in symbols:
-            mine = [fact for fact in numbered if fact.symbol == symbol]
+        for symbol, mine in sorted(groups.items()):
             plans[symbol] = await self._plan_one(known[symbol], mine, taken_back or {})
             self._check_opening(plans[symbol])
             plans[symbol].after(_moving(mine))
@@ -89,8 +88,9 @@ class Book:
         numbered = [replace(fact, sequence=first + place, recorded_at=at) for place, fact in enumerate(added)]
         identifiers = await self._store.add_facts(account.account_key, numbered, at=at)
         stored = [replace(fact, fact_id=fact_id) for fact, fact_id in zip(numbered, identifiers, strict=True)]
+        groups = _by_symbol(stored)
         for symbol, plan in plans.items():
-            state = plan.after(_moving(fact for fact in stored if fact.symbol == symbol))
+            state = plan.after(_moving(groups[symbol]))
             if plan.is_due(state):
                 await self._store.save(_advanced(plan.before, account, state))
         await self._store.change_cash(account.account_key, cash_changes(stored, taken_back))
@@ -150,6 +150,14 @@ def cash_changes(added: Iterable[Fact], taken_back: Iterable[Fact] = ()) -> dict
             for currency, amount in cash_effect(fact).items():
                 changes[currency] = changes.get(currency, Decimal(0)) + sign * amount
     return {currency: change for currency, change in changes.items() if change}
+
+
+def _by_symbol(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+    groups: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if fact.symbol is not None:
+            groups.setdefault(fact.symbol, []).append(fact)
+    return groups
 
 
 def _moving(facts: Iterable[Fact]) -> Iterable[Fact]:

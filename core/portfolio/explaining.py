@@ -1,6 +1,9 @@
 """Showing the facts behind a figure."""
 
+from decimal import Decimal
+
 from core.market.model import Provenance
+from core.money import round_cents
 from core.portfolio.entries import EFFECTS, cents, day_of, entries_of
 from core.portfolio.ledger import Match, OpenLot, State, fold
 from core.portfolio.model import (
@@ -47,11 +50,11 @@ def line(account: Account, fact: Fact, *, is_reversed: bool = False) -> LedgerLi
         kind=fact.kind,
         symbol=fact.symbol,
         trade_date=fact.trade_date,
-        price=fact.price,
+        price=None if fact.price is None else shown_price(fact.price),
         quantity=fact.quantity,
-        amount=fact.amount,
-        fees=fact.fees,
-        tax=fact.tax,
+        amount=round_cents(fact.amount),
+        fees=round_cents(fact.fees),
+        tax=round_cents(fact.tax),
         currency=fact.currency,
         source=fact.source,
         external_id=fact.external_id,
@@ -60,6 +63,13 @@ def line(account: Account, fact: Fact, *, is_reversed: bool = False) -> LedgerLi
         is_reversed=is_reversed,
         trade_type=TradeType(fact.kind.value.upper()) if fact.kind in TRADES else None,
     )
+
+
+def shown_price(price: Decimal) -> Decimal:
+    """Show a price with the places it was quoted with, at least two: storage pads it to eight."""
+    exponent = price.normalize().as_tuple().exponent
+    places = max(2, -exponent) if isinstance(exponent, int) else 2
+    return price.quantize(Decimal(1).scaleb(-places))
 
 
 async def explain(

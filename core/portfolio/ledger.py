@@ -13,6 +13,7 @@ Everything inside is a scaled integer: one million trades fold in about two seco
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from core.portfolio.entries import RATE_ONE, Entry, Order, day_of
@@ -90,6 +91,7 @@ class State:
 
 
 NAMES = tuple(field.name for field in fields(State) if field.name != "lots")
+VALUES = attrgetter(*NAMES)
 
 
 def fold(state: State, entries: Iterable[Entry], *, matches: list[Match] | None = None) -> State:
@@ -105,7 +107,7 @@ def fold(state: State, entries: Iterable[Entry], *, matches: list[Match] | None 
 
 def dump(state: State) -> list[Any]:
     """Return a state as plain values for storage."""
-    return [[getattr(state, name) for name in NAMES], [list(lot) for lot in state.lots]]
+    return [list(VALUES(state)), [list(lot) for lot in state.lots]]
 
 
 def load(row: list[Any]) -> State:

@@ -60,7 +60,10 @@ class PortfolioService:
         shown = found[query.offset : query.offset + query.limit]
         symbols = [holding.symbol for holding in shown]
         advice = await self._recommendations.latest(uow, team_id, symbols) if shown else {}
-        items = tuple(replace(holding, recommendation=advice.get(holding.symbol)) for holding in shown)
+        items = tuple(
+            replace(holding, recommendation=advice[holding.symbol]) if holding.symbol in advice else holding
+            for holding in shown
+        )
         page = {"total": len(found), "limit": query.limit, "offset": query.offset}
         return HoldingPage(items=items, meta=valuation.meta, **page)
 

@@ -201,13 +201,15 @@ class TeamLedger:
         unseen = and_(
             positions.c.account_key == facts.c.account_key,
             positions.c.symbol == facts.c.symbol,
+            positions.c.team_id
+            == facts.c.team_id + 0,  # sums here and below: no planner shall start at all the team's facts
             facts.c.sequence > positions.c.seen,
         )
         statement = select(facts.c.account_key, facts.c.symbol, *ENTRY_COLUMNS).select_from(
             positions.join(facts, unseen)
         )
-        statement = statement.where(positions.c.team_id == self._team_id, facts.c.team_id == self._team_id)
-        return await self._grouped(statement.where(positions.c.account_key.in_(list(account_keys))))
+        statement = statement.where(positions.c.team_id == self._team_id)
+        return await self._grouped(statement.where((positions.c.account_key + 0).in_(list(account_keys))))
 
     async def _grouped(self, statement: Select[Any]) -> dict[tuple[int, str], list[Entry]]:
         groups: dict[tuple[int, str], list[Entry]] = {}

@@ -13,7 +13,7 @@ again. When the last price is older than D nothing moved on D: the reference is 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
@@ -56,13 +56,16 @@ class Marks:
 
 def value(positions: Sequence[Position], marks: Marks) -> list[Holding]:
     """Mark every position; weights are of the sum of all market values in the base currency."""
-    holdings = [_mark(position, marks) for position in positions]
-    whole = sum((holding.market_value_base or ZERO for holding in holdings), ZERO)
-    if not whole:
-        return holdings
+    worths = [_market_value(position.state, marks.quotes.get(position.state.symbol)) for position in positions]
+    rates = [marks.rate(position.currency) for position in positions]
+    based = [
+        None if worth is None or rate is None else round_cents(worth * rate)
+        for worth, rate in zip(worths, rates, strict=True)
+    ]
+    whole = sum((worth for worth in based if worth is not None), ZERO)
     return [
-        replace(holding, weight=_ratio(holding.market_value_base, whole)) if holding.quantity else holding
-        for holding in holdings
+        _mark(position, marks, worth=worth, worth_base=worth_base, whole=whole)
+        for position, worth, worth_base in zip(positions, worths, based, strict=True)
     ]
 
 
@@ -79,15 +82,15 @@ def today_pnl(state: State, quote: Quote, as_of: date) -> Decimal:
     return round_cents(moved + sold + bought) - cents(state.day_charges)
 
 
-def _mark(position: Position, marks: Marks) -> Holding:
+def _mark(
+    position: Position, marks: Marks, *, worth: Decimal | None, worth_base: Decimal | None, whole: Decimal
+) -> Holding:
     state, quote = position.state, marks.quotes.get(position.state.symbol)
     cost, apart, income = cents(state.cost), cents(state.apart), cents(state.income)
-    worth = _market_value(state, quote)
     unrealized = None if worth is None else worth - cost
     fifo_cost = cents(sum(lot.cost for lot in state.lots))
     realized = cents(state.realized)
-    rate = marks.rate(position.currency)
-    local_effect, currency_effect = _currency_split(position, worth, rate)
+    local_effect, currency_effect = _currency_split(position, worth, marks.rate(position.currency))
     opened = day_of(state.opened) if state.opened else None
     return Holding(
         position_id=position.position_id,
@@ -107,8 +110,8 @@ def _mark(position: Position, marks: Marks) -> Holding:
         last_price=quote.last_price if quote else None,
         price_at=quote.at if quote else None,
         market_value=worth,
-        market_value_base=None if worth is None or rate is None else round_cents(worth * rate),
-        weight=None,
+        market_value_base=worth_base,
+        weight=_ratio(worth_base, whole) if state.quantity else None,
         unrealized_pnl=unrealized,
         unrealized_pnl_ratio=_ratio(unrealized, cost),
         fifo_unrealized_pnl=None if worth is None else worth - fifo_cost,

@@ -46,8 +46,12 @@ class Database:
 
     def _make_engine(self) -> AsyncEngine:
         if not self.is_sqlite:
-            return create_async_engine(self.url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-        engine = create_async_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, pool_size=10)
+            return create_async_engine(
+                self.url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
+            )
+        engine = create_async_engine(
+            self.url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, pool_size=10, hide_parameters=True
+        )
         _configure_sqlite(engine.sync_engine)
         return engine
 

@@ -1,7 +1,5 @@
 """A whole desk in one process, reached over HTTP without a socket."""
 
-import importlib
-import importlib.util
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +19,7 @@ from core.access.service import AccessService
 from core.clock import Clock
 from core.ids import RandomIds
 from core.settings import Settings
-from skills import MODULE_NAMES
+from skills import modules
 from tools.dispatcher import Dispatcher
 from tools.registry import Registry
 
@@ -32,10 +30,6 @@ EXECUTE = "/agent/skills/execute"
 def cheap_passwords() -> Passwords:
     """argon2id with the least work, so that a test signs in within a millisecond."""
     return Passwords(RandomIds(), passes=1, memory_kib=8, lanes=1)
-
-
-def modules():
-    return [importlib.import_module(n) for n in MODULE_NAMES if importlib.util.find_spec(n)]
 
 
 @dataclass

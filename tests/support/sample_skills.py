@@ -267,9 +267,7 @@ class SampleDesk:
                 minted_by="test",
             )
             await uow.commit()
-        return self.access.token_caller(
-            minted.token, user or self.user, address="203.0.113.5", client="pytest"
-        )
+        return self.access.token_caller(minted.token, user or self.user, address="203.0.113.5", client="pytest")
 
     def session(self, user: User | None = None) -> Caller:
         person = user or self.user

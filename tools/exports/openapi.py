@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from core.errors import ErrorKind
-from tools.exports.names import wire_name
+from tools.names import wire_name
 from tools.registry import Registry, description_of
 from tools.schema import Argument, SkillSchema
 from tools.skill import EVERY_FIELD, Skill

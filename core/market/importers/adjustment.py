@@ -123,6 +123,7 @@ def weigh(table: pa.Table) -> Evidence:
 
 def check_against_stored(table: pa.Table, stored: pa.Table) -> None:
     """Refuse bars called raw whose closes are not the stored raw ones. Raises `FileRefused`."""
+    table = table.filter(pc.is_valid(table["trade_date"]))
     days_new = table["trade_date"].cast(pa.int32()).to_numpy()
     days_old = stored["trade_date"].cast(pa.int32()).to_numpy()
     common, at_new, at_old = np.intersect1d(days_new, days_old, return_indices=True)

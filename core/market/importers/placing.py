@@ -32,34 +32,32 @@ class Placed:
     how_known: str = ""
 
 
-def place(part: Part, table: pa.Table, *, path: Path, told: Told, store: MarketStore) -> Placed:
-    """Find the dataset of a part's rows and bring them into its columns. Raises `FileRefused`.
+def place(part: Part, table: pa.Table, how_known: str) -> Placed:
+    """Find the dataset of a part's judged rows and bring them into its columns.
 
     Prices that are not raw go to `adjusted_daily`; Hong Kong's stay together, each row saying its adjustment.
     """
-    found, how = _adjustment(part, table, path=path, told=told, store=store)
+    found = part.adjustment
     name = part.dataset
     if name == "daily" and found is not Adjustment.RAW:
         name = "adjusted_daily"
     shape = DATASETS[name]
     if "adjustment" in shape.columns and "adjustment" not in table.column_names and found is not None:
         table = table.append_column("adjustment", constant(found.value, table.num_rows))
-    return Placed(name, _columns(table, shape), table[ROW], found if part.has_prices else None, how)
+    return Placed(name, _columns(table, shape), table[ROW], found if part.has_prices else None, how_known)
 
 
-def _adjustment(
-    part: Part, table: pa.Table, *, path: Path, told: Told, store: MarketStore
-) -> tuple[Adjustment | None, str]:
-    """Return how prices were adjusted, and how that is known."""
+def settle(part: Part, *, path: Path, told: Told, store: MarketStore) -> tuple[Part, str]:
+    """Return the part with its adjustment, and how that is known. Raises `FileRefused`."""
     if not part.has_prices or part.dataset not in _JUDGED_BY_MONEY:
-        return (Adjustment.RAW if part.adjustment is None else part.adjustment), ""
-    stated = part.adjustment
+        return replace(part, adjustment=part.adjustment or Adjustment.RAW), ""
+    stated, table = part.adjustment, part.table
     found, how = adjustment.decide(table, path, stated=stated, told=told.adjustment)
     symbols = adjustment.symbols_of(table)
     if found is Adjustment.RAW and len(symbols) == 1:
         stored = store.table("daily", columns=["symbol", "trade_date", "close"], symbols=symbols)
         adjustment.check_against_stored(table, stored)
-    return found, how
+    return replace(part, adjustment=found), how
 
 
 def _columns(table: pa.Table, shape: Dataset) -> pa.Table:

@@ -27,7 +27,7 @@ from core.market.importers.model import (
     Rejection,
     Told,
 )
-from core.market.importers.placing import Placed, place, suspension_spells, with_sequence
+from core.market.importers.placing import Placed, place, settle, suspension_spells, with_sequence
 from core.market.manifest import MarketBusy, Source, sha256_of
 from core.market.quarantine import QuarantinedRow, write_quarantine
 
@@ -163,10 +163,10 @@ class _Import:
             return
         try:
             for part in content.parts:
-                keyed = with_sequence(part)
-                judged = judge.judge(keyed, DATASETS[part.dataset])
-                file.judged.append((keyed, judged))
-                file.placed.append(place(keyed, judged.table, path=file.path, told=self.told, store=self.store))
+                settled, how_known = settle(with_sequence(part), path=file.path, told=self.told, store=self.store)
+                judged = judge.judge(settled, DATASETS[part.dataset])
+                file.judged.append((settled, judged))
+                file.placed.append(place(settled, judged.table, how_known))
         except FileRefused as refusal:
             file.refusal, file.content, file.placed, file.rejected = refusal.message, None, [], []
             return
@@ -181,10 +181,11 @@ class _Import:
         tables: dict[str, pa.Table] = {}
         for name in DATASETS:
             incoming = [(file, placed) for file in files for placed in file.placed if placed.dataset == name]
+            if not incoming and not self._holds_old_codes(name):
+                continue
             stored, recoded = self._stored(name)
             if not incoming:
-                if recoded:
-                    tables[name] = stored
+                tables[name] = stored
                 continue
             merged = merge(
                 DATASETS[name], stored, [placed.table for _, placed in incoming], replace=self.replace_stored
@@ -218,11 +219,19 @@ class _Import:
         if merged.table is not None:
             tables["suspensions"] = merged.table
 
+    def _holds_old_codes(self, name: str) -> bool:
+        """Tell whether a stored dataset has rows under codes that changed since."""
+        shape = DATASETS[name]
+        if not self.renamed or "symbol" not in shape.columns or name == "instruments":
+            return False
+        symbols = self.store.query(f'SELECT DISTINCT symbol FROM "{name}"')["symbol"].to_pylist()
+        return not self.renamed.keys().isdisjoint(symbols)
+
     def _stored(self, name: str) -> tuple[pa.Table, bool]:
         """Return a dataset as stored, under today's codes, and whether any code had to change for that."""
         shape = DATASETS[name]
         stored = self.store.table(name)
-        if not self.renamed or "symbol" not in shape.columns or name == "instruments":
+        if not self._holds_old_codes(name):
             return stored, False
         old = pc.is_in(stored["symbol"], pa.array(list(self.renamed)))
         moving = stored.filter(old)

@@ -3,6 +3,7 @@
 What the file is follows from its content alone: brokers export tab-separated text under the name `.xls`.
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable, Sequence
@@ -64,9 +65,10 @@ def _lines(content: bytes, file_name: str) -> Iterable[tuple[int, list[str]]]:
 
 
 def _decoded(content: bytes, file_name: str) -> str:
+    """Decode, leaving out a character that the end of the file cuts in two: its row is refused with the cut said."""
     for encoding in ("utf-16",) if content.startswith(UTF16_MARKS) else ENCODINGS:
         try:
-            text = content.decode(encoding)
+            text = codecs.getincrementaldecoder(encoding)().decode(content)
         except UnicodeDecodeError:
             continue
         if "\x00" not in text:

@@ -181,8 +181,9 @@ async def test_who_sees_and_decides_whose(desk: RestDesk, ada: Person) -> None:
     assert (await eve.browser.get("/agent/approvals")).json()["data"] == []
 
 
-async def test_list_pages_and_filters(desk: RestDesk, ada: Person) -> None:
+async def test_list_pages_and_filters(desk: RestDesk, ada: Person, clock: FrozenClock) -> None:
     _, first, _ = await ask(desk, ada)
+    clock.advance(timedelta(seconds=1))
     _, second, _ = await ask(desk, ada)
     await ada.decide(first["approvalId"])
 

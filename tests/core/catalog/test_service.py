@@ -350,3 +350,21 @@ async def test_damaged_table_is_told(house: Desk, tmp_path, damage: str, reason:
     with pytest.raises(AssetFileDamaged) as caught:
         await house.call("data", ALPHA, asset_id=asset.asset_id)
     assert reason in caught.value.message
+
+
+async def test_patch_judges_what_is_stored_when_it_writes(house: Desk, monkeypatch: pytest.MonkeyPatch):
+    """Another writer takes the row filter away between this writer's read and its write."""
+    asset = await house.publish("signals", tags=("permission_field:tenant_id",))
+    find = house.catalog._find
+
+    async def find_then_lose_the_filter(*arguments: object) -> Asset:
+        seen = await find(*arguments)
+        monkeypatch.undo()
+        await house.patch(asset.asset_id, tags="plain")
+        return seen
+
+    monkeypatch.setattr(house.catalog, "_find", find_then_lose_the_filter)
+    with pytest.raises(PermissionFieldRequired):
+        await house.patch(asset.asset_id, allow_subscription=True)
+    stored = await house.call("metadata", ALPHA, asset_id=asset.asset_id)
+    assert (stored.tags, stored.allow_subscription) == ("plain", False)

@@ -14,7 +14,7 @@ import pytest
 
 from core.clock import CHINA, FrozenClock
 from core.market.bar_store import MarketStore
-from core.market.demo import SEED, install, make_market
+from core.market.demo import SEED, _merged, install, make_market
 from core.market.instruments_spelling import board_of
 from core.market.model import Adjustment, Board, Exchange, Frequency
 from core.market.rules import ShareDay, price_limits, tick_size
@@ -41,7 +41,7 @@ class Made:
         return grouped
 
 
-@pytest.fixture(scope="module", params=[SEED, 7])
+@pytest.fixture(scope="module", params=[SEED, pytest.param(7, marks=pytest.mark.soak)])
 def made(request) -> Made:
     return Made(make_market(request.param))
 
@@ -147,10 +147,10 @@ def test_bars_stand_on_trading_days_outside_halts(made: Made) -> None:
 
 def test_st_spells_and_the_delisting(made: Made) -> None:
     spells = made.by_symbol("st")
-    marked = {(bar["symbol"], bar["trade_date"]): bar["is_st"] for bar in made.rows("daily") if bar["symbol"] in spells}
-    for symbol, day in marked:
-        inside = any(s["first_date"] <= day <= (s["last_date"] or day) for s in spells[symbol])
-        assert marked[symbol, day] is inside
+    for bar in made.rows("daily"):
+        day = bar["trade_date"]
+        inside = any(s["first_date"] <= day <= (s["last_date"] or day) for s in spells.get(bar["symbol"], ()))
+        assert bar["is_st"] is inside
     gone = [row for row in made.rows("instruments") if row["delist_date"]]
     assert (len(spells), len(gone)) == (10, 1)
     last = [bar for bar in made.rows("daily") if bar["symbol"] == gone[0]["symbol"]][-15:]
@@ -181,6 +181,10 @@ def test_hong_kong_prices_stand_on_the_spread_table(made: Made) -> None:
             price = Decimal(repr(bar[name]))
             step = tick_size(Exchange.HKEX, bar["trade_date"], price=price)
             assert price % step == 0, (bar, name)
+
+
+def test_halts_that_meet_are_one_spell() -> None:
+    assert _merged([range(30, 40), range(5, 10), range(10, 12), range(32, 35)]) == [(5, 12), (30, 40)]
 
 
 def test_code_changes_name_present_shares(made: Made) -> None:

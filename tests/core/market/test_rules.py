@@ -1,6 +1,7 @@
 """The dated rules: every case of the reference, the dates of change, and the listing of all rows."""
 
 import json
+import os
 from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -35,6 +36,7 @@ from core.market.rules import (
     price_limits,
     tick_size,
     trade_costs,
+    transfer_fee,
 )
 from core.market.rules_model import DelistingPeriod, Mark, PriceCage, Rounding, RuleNotKnown, Side, Topic
 from core.money import MoneyInvalid
@@ -61,7 +63,10 @@ def listing() -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.golden
 def test_the_listing_of_all_rows_is_frozen() -> None:
+    if os.environ.get("DINGPAN_GOLDEN") == "write":
+        GOLDEN.write_text(listing(), encoding="utf-8")
     assert listing() == GOLDEN.read_text("utf-8")
 
 
@@ -391,6 +396,8 @@ def test_funds_pay_commission_only() -> None:
 
 def test_par_values_matter_for_old_transfer_fees() -> None:
     assert costs("SH", date(2014, 1, 2), Side.BUY, terms={"par_value": Decimal("0.1")})["transfer_fee"] == "0.03"
+    trade = TradeTerms(exchange=Exchange.SSE, day=DAY, side=Side.BUY, price=Decimal(10), quantity=1000)
+    assert transfer_fee(trade) == Decimal("0.20")
 
 
 def test_sums_of_costs() -> None:

@@ -16,8 +16,9 @@ from core.market.instruments import CodeZerosLost, InstrumentNotFound
 from core.market.model import Adjustment, CorporateAction, Exchange, Frequency, InstrumentKind, Quote, TradingDay
 from core.market.service import MarketService, RangeInvalid
 from core.market.service_bars import AdjustmentUnavailable, decimal_of
+from core.market.service_quotes import last_session
 from core.market.sources import SourceUnavailable
-from core.market.trading_calendar import CalendarEnds
+from core.market.trading_calendar import CalendarEnds, TradingCalendars
 
 pytestmark = pytest.mark.anyio
 MOMENT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -154,6 +155,28 @@ async def test_quotes_as_of_a_day(market: MarketService, symbol, as_of, price, s
     for _ in range(2):
         quote = (await market.quotes([symbol], as_of=as_of)).get(symbol)
         assert (str(quote.last_price), quote.is_suspended) == (price, suspended) if price else quote is None
+
+
+async def test_a_former_symbol_answers_with_the_present_one(market: MarketService) -> None:
+    quotes = await market.quotes(["430047.BJ", "920047.BJ"])
+    assert {given: quote.symbol for given, quote in quotes.items()} == dict.fromkeys(
+        ("430047.BJ", "920047.BJ"), "920047.BJ"
+    )
+    assert quotes["430047.BJ"].name == "诺思兰德"
+
+
+async def test_memory_is_bounded(market: MarketService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.market.service_quotes.REMEMBERED", 1)
+    for symbol in ("600519.SH", "000001.SZ", "600519.SH"):
+        assert symbol in await market.quotes([symbol])
+    assert [key[0] for key in market._kept.book.remembered] == ["600519.SH"]
+
+
+def test_the_last_session_at_or_before_a_day() -> None:
+    calendars = TradingCalendars.load()
+    assert last_session(calendars, Exchange.SSE, date(2026, 11, 22)) == FRIDAY
+    assert last_session(calendars, Exchange.SSE, date(2028, 1, 1)) == date(2026, 12, 31)
+    assert last_session(calendars, Exchange.SSE, date(1980, 1, 1)) is None
 
 
 async def test_a_new_commit_is_seen(market: MarketService, store: MarketStore) -> None:

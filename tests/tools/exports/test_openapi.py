@@ -3,8 +3,8 @@
 import pytest
 
 from tests.support.sample_skills import sample_registry
-from tools.exports.names import wire_name
 from tools.exports.openapi import document
+from tools.names import wire_name
 from tools.skill import SkillDeclarationError
 
 REGISTRY = sample_registry()

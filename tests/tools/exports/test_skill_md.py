@@ -1,3 +1,5 @@
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -6,8 +8,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
+from skills import modules
 from tools.context import Preview, SkillContext
-from tools.exports.skill_md import END, START, MarkersInvalid, document, group_of, render, update
+from tools.exports.skill_md import END, START, MarkersInvalid, client_file, document, group_of, render, update
 from tools.registry import Registry
 from tools.risk import RiskTier
 from tools.skill import skill
@@ -133,3 +136,17 @@ def test_the_guide_of_the_project_is_the_one_that_ships(registry):
     text = (ROOT / "SKILL.md").read_text(encoding="utf-8")
     version = text.partition('version: "')[2].partition('"')[0]
     assert update(text, registry) == document(registry, version=version)
+
+
+def test_the_guide_shows_calls_that_the_desk_accepts():
+    """Every skill the guide names exists, and its example binds."""
+    known = Registry.collect(modules())
+    guide = client_file("guide.md")
+    named = set(re.findall(r"\b(?:describe|exec) ([a-z]+(?:\.\w+)+)", guide))
+    assert named == {"market.quote.get"}
+    (request,) = re.findall(r'^\{"skillId".*\}$', guide, re.MULTILINE)
+    call = json.loads(request)
+    found = known.find(call["skillId"])
+    assert found is not None
+    arguments = {argument.name for argument in known.schema(found).arguments}
+    assert set(call["params"]) <= arguments

@@ -1,0 +1,111 @@
+"""The real server in a process of its own: the port opens early, the desk follows, signals end it in order."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent_server.starting import StartingApp
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(home: Path, port: int, **more: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DINGPAN_")}
+    return inherited | {"DINGPAN_HOME": str(home), "DINGPAN_PORT": str(port)} | more
+
+
+def ask(port: int, path: str) -> tuple[int, dict]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+    except OSError:
+        return 0, {}
+
+
+@contextmanager
+def server(home: Path, port: int, **more: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent_server", "serve"],
+        cwd=ROOT,
+        env=environment(home, port, **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_for(port: int, path: str, process: subprocess.Popen[str], seconds: float = 60) -> dict:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        status, body = ask(port, path)
+        if status == 200:
+            return body
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not answer: {process.poll()}")
+
+
+def test_the_server_starts_answers_and_stops_in_order(tmp_path: Path) -> None:
+    port = free_port()
+    with server(tmp_path, port) as process:
+        assert wait_for(port, "/healthz", process) == {"status": "alive"}
+        assert wait_for(port, "/readyz", process)["status"] == "ready"
+        status, body = ask(port, "/agent/skills?skillId=auth.token.introspect")
+        assert (status, body["data"][0]["skillId"]) == (200, "auth.token.introspect")
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert "Traceback" not in errors
+    assert (tmp_path / "desk.sqlite3").exists()
+    assert not (tmp_path / "desk.sqlite3-wal").exists(), "the database was not closed in order"
+
+
+def test_a_desk_that_cannot_be_opened_ends_with_the_reason(tmp_path: Path) -> None:
+    url = "postgresql://desk@127.0.0.1:1/none"
+    with server(tmp_path, free_port(), DINGPAN_DATABASE_URL=url) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "cannot be opened" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.anyio
+async def test_before_the_desk_is_open_everything_is_told_to_come_back() -> None:
+    app = StartingApp(lambda: pytest.fail("not opened here"), on_failure=lambda: None)
+    sent: list[dict] = []
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    async def receive() -> dict:
+        return {}
+
+    await app({"type": "http", "path": "/healthz"}, receive, send)
+    await app({"type": "http", "path": "/agent/skills"}, receive, send)
+    assert [message["status"] for message in sent[::2]] == [200, 503]
+    assert json.loads(sent[1]["body"]) == {"status": "alive"}
+    assert json.loads(sent[3]["body"])["code"] == "starting"
+    assert dict(sent[2]["headers"])[b"retry-after"] == b"1"
