@@ -184,6 +184,5 @@ def _ratios(counts: FloatArray | IntArray, sums: FloatArray, squares: FloatArray
     means = sums / numbers
     spread = (squares - sums * means) / (numbers - 1.0)
     moved = spread > ROUNDING * squares / numbers
-    ratios = np.where(moved, means / np.sqrt(np.where(moved, spread, 1.0)), 0.0)
-    rounded: FloatArray = np.round(ratios, TIE_PLACES)
-    return rounded
+    ratios: FloatArray = np.where(moved, means / np.sqrt(np.where(moved, spread, 1.0)), 0.0)
+    return ratios.round(TIE_PLACES)
