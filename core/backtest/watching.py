@@ -13,7 +13,7 @@ from core.backtest.problems import RunStopped, StrategyFailed
 from core.clock import Clock
 
 CHECK_SECONDS: Final = 0.1
-ENGINE: Final = str(Path(__file__).parent)
+ENGINE: Final = str(Path(__file__).parent.parent)
 STATUS: Final = Path("/proc/self/statm")
 PAGE: Final = 4096
 
@@ -76,6 +76,8 @@ class Watch:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
+            if self._reason is not None and not isinstance(error, Interrupt):
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), None)
         if isinstance(error, Interrupt):
             _, bar, when = self._where()
             raise RunStopped(bar=bar, when=when, reason=self._reason, log=list(self._log)[-100:]) from None
@@ -118,9 +120,10 @@ def _memory_mb() -> float:
 
 
 def _place(error: BaseException) -> str | None:
-    """Return the strategy's own line, the last frame outside the engine; None when the engine itself is at fault."""
+    """Return the strategy's own line, the deepest in its file; None when no frame is outside the engine."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(ENGINE)]
     if not own:
         return None
-    return f"line {own[-1].lineno} of {Path(own[-1].filename).name}"
+    line = [frame for frame in own if frame.filename == own[0].filename][-1].lineno
+    return f"line {line} of {Path(own[0].filename).name}"
