@@ -13,6 +13,8 @@ MARGIN_TOP: Final = 12
 MARGIN_BOTTOM: Final = 26
 STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 DATE_LABELS: Final = 6
+FLAT: Final = 1e-9
+"""A smaller spread, absolute or as part of the values, is a flat line: its axis is as high as the values are."""
 PLOT_WIDTH: Final = WIDTH - MARGIN_LEFT - MARGIN_RIGHT
 
 Values = Sequence[float | None]
@@ -48,8 +50,9 @@ def line_chart(
 
 def axis_ticks(low: float, high: float, *, count: int) -> list[float]:
     """Return round numbers that enclose `low` and `high`, about `count` apart, two at least."""
-    spread = high - low or abs(high) or 1.0
-    rough = spread / count
+    size = max(abs(low), abs(high))
+    spread = high - low if high - low > size * FLAT else size
+    rough = (spread if spread > FLAT else 1.0) / count
     power = 10.0 ** floor(log10(rough))
     step = next(power * factor for factor in STEPS if power * factor >= rough * (1 - 1e-9))
     first = floor(low / step + 1e-9)
