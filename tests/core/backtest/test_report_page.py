@@ -3,7 +3,6 @@
 import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,8 +15,9 @@ from core.backtest.charts import Line, axis_ticks, kept_places, line_chart
 from core.backtest.report import Language
 from core.backtest.report_data import calendar_day, prepare
 from core.backtest.report_text import METRIC_NAMES, MONTH_NAMES, WORDS, metric_text, money, percent
-from core.backtest.results import ResultDraft, ResultSummary, ResultTable, StoredResult
+from core.backtest.results import ResultDraft, ResultTable
 from tests.support.backtest_runs import draft, long_draft
+from tests.support.backtest_runs import stored_run as stored
 
 VOID = {"meta", "polyline", "polygon", "line"}
 
@@ -56,33 +56,6 @@ def read(html: str) -> Balanced:
 
 def packed(run: ResultDraft) -> dict[ResultTable, bytes]:
     return {table: results_tables.pack(run.rows(table), path=table.value) for table in ResultTable}
-
-
-def stored(run: ResultDraft) -> StoredResult:
-    facts: dict[str, Any] = dict.fromkeys(("total_return", "cagr", "sharpe", "max_drawdown", "win_rate", "num_trades"))
-    summary = ResultSummary(
-        id=7,
-        name=run.name,
-        strategy=run.strategy,
-        program_group=run.program_group,
-        tags=tuple(run.tags),
-        first_dt=str(run.equity_curve[0]["dt"]),
-        last_dt=str(run.equity_curve[-1]["dt"]),
-        bars=len(run.equity_curve),
-        dataset=run.dataset,
-        simulated=run.simulated,
-        fingerprint=run.fingerprint,
-        created_by="anna",
-        created_at=datetime(2026, 11, 20, 7, 30, tzinfo=UTC),
-        **facts,
-    )
-    return StoredResult(
-        summary=summary,
-        parameters=dict(run.parameters),
-        metrics=dict(run.metrics),
-        undefined=dict(run.undefined),
-        warnings=tuple(run.warnings),
-    )
 
 
 def written(run: ResultDraft, language: Language = Language.ENGLISH) -> report.Report:
