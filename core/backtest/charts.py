@@ -16,6 +16,12 @@ DATE_LABELS: Final = 6
 FLAT: Final = 1e-9
 """A smaller spread, absolute or as part of the values, is a flat line: its axis is as high as the values are."""
 PLOT_WIDTH: Final = WIDTH - MARGIN_LEFT - MARGIN_RIGHT
+STYLE: Final = (
+    "text{font:12px sans-serif;fill:#6e7781}.grid{stroke:#d0d7de;stroke-width:1}polyline{fill:none;stroke-width:1.6}"
+    ".equity{stroke:#1f6feb}.benchmark{stroke:#8a6d3b;stroke-dasharray:5 3}.fall{stroke:#cf222e}"
+    ".area{fill:#cf222e;opacity:.18}"
+)
+"""Colours for a chart outside a page, readable on light and dark."""
 
 Values = Sequence[float | None]
 

@@ -1,10 +1,9 @@
-"""A kept run as one PNG: equity beside the benchmark, drawdown, and the figures people ask for first.
+"""A run as one PNG: equity beside the benchmark, drawdown, and the figures people ask for first.
 
 Needs the extra `charts` (matplotlib), which is imported only here and only on use.
 """
 
 import warnings
-from collections.abc import Mapping
 from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from core.backtest.charts import kept_places
 from core.backtest.report_data import ReportData, prepare
 from core.backtest.report_text import Language, metric_name, metric_text, word
-from core.backtest.results import ResultTable, StoredResult
+from core.backtest.results import ResultDraft
 from core.errors import NotPossible
 
 if TYPE_CHECKING:
@@ -48,14 +47,14 @@ class ChartsMissing(NotPossible):
     template = "Images need the extra `charts`: install dingpan[charts]. The HTML report needs nothing."
 
 
-def draw(stored: StoredResult, tables: Mapping[ResultTable, bytes], *, language: Language) -> bytes:
+def draw(run: ResultDraft, *, language: Language) -> bytes:
     """Return the PNG of a run. Raises `ChartsMissing`."""
     if find_spec("matplotlib") is None:
         raise ChartsMissing
     import matplotlib as mpl  # noqa: PLC0415 - heavy, and an extra
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    data = prepare(stored, tables)
+    data = prepare(run)
     with mpl.rc_context({"font.family": _fonts(), "axes.unicode_minus": False}):
         figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
         upper, lower = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
@@ -79,11 +78,11 @@ def _fonts() -> list[str]:
 
 
 def _head(figure: "Figure", data: ReportData, language: Language) -> None:
-    summary, metrics = data.stored.summary, data.stored.metrics
+    run, metrics = data.run, data.run.metrics
     known = [name for name in HEADLINE if isinstance(metrics.get(name), int | float)]
     figures = "    ".join(f"{metric_name(name, language)} {metric_text(name, metrics[name])}" for name in known)
-    title = f"{summary.name}   {summary.first_dt} {word('to', language)} {summary.last_dt}"
-    notice = f"\n{word('simulated', language)}" if summary.simulated else ""
+    title = f"{run.name}   {data.dates[0]} {word('to', language)} {data.dates[-1]}"
+    notice = f"\n{word('simulated', language)}" if run.simulated else ""
     figure.suptitle(_literal(f"{title}\n{figures}{notice}"), fontsize=11, linespacing=1.6)
 
 

@@ -1,12 +1,13 @@
-"""A kept run as one HTML page that stands alone: no script, no request, light and dark, English and Chinese."""
+"""A run as one HTML page that stands alone: no script, no request, light and dark, English and Chinese."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from core.backtest import charts, results_tables
-from core.backtest.report_data import ReportData, Row, prepare, reason_counts
+from core.backtest import charts
+from core.backtest.report_data import ReportData, prepare
 from core.backtest.report_style import STYLE
 from core.backtest.report_text import (
     METRIC_NAMES,
@@ -18,38 +19,37 @@ from core.backtest.report_text import (
     percent,
     word,
 )
-from core.backtest.results import Cell, ResultTable, StoredResult
+from core.backtest.results import Cell, ResultDraft, Rows
 from core.matching.model import ReasonCode
 from core.performance.figures import Undefined
 
-__all__ = ["Language", "Report", "order_reasons", "write"]
+__all__ = ["Language", "Report", "write"]
 
 SHOWN_ROWS: Final = 200
 """Trades and orders listed on the page; the whole tables are there to be exported."""
 DEEPEST_COLOUR: Final = 0.10
 """The return of a month from which the colour grows no stronger."""
+REASONS: Final = {reason.value: reason for reason in Undefined} | {reason.text: reason for reason in Undefined}
+"""Reasons by their code, and by their sentence."""
 SECURITY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A page about one run."""
+    """A page about one run; `result_id` is its number where it is kept."""
 
-    result_id: int
+    result_id: int | None
     title: str
     language: Language
     html: str
 
 
-def order_reasons(content: bytes) -> dict[str, int]:
-    """Return how many orders of a packed table ended for each reason, the most frequent first."""
-    return reason_counts(results_tables.column(content, "reason"))
-
-
-def write(stored: StoredResult, tables: Mapping[ResultTable, bytes], *, language: Language) -> Report:
-    """Return the page of a run. The same run gives the same bytes."""
-    data = prepare(stored, tables)
-    title = f"{word('backtest', language)} · {stored.summary.name}"
+def write(
+    run: ResultDraft, *, language: Language, result_id: int | None = None, made: datetime | None = None
+) -> Report:
+    """Return the page of a run, kept at `made`. The same run gives the same bytes."""
+    data = prepare(run)
+    title = f"{word('backtest', language)} · {run.name}"
     code = "zh-Hans" if language is Language.CHINESE else "en"
     head = (
         f'<!DOCTYPE html><html lang="{code}"><head><meta charset="utf-8">'
@@ -57,14 +57,12 @@ def write(stored: StoredResult, tables: Mapping[ResultTable, bytes], *, language
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
     )
-    body = "\n".join(_sections(data, language))
-    return Report(
-        result_id=stored.summary.id, title=title, language=language, html=f"{head}\n{body}\n</main></body></html>\n"
-    )
+    body = "\n".join((*_heading(data, language, made), *_sections(data, language)))
+    html = f"{head}\n{body}\n</main></body></html>\n"
+    return Report(result_id=result_id, title=title, language=language, html=html)
 
 
 def _sections(data: ReportData, language: Language) -> Iterator[str]:
-    yield from _heading(data, language)
     yield from _figures(data, language)
     yield from _equity(data, language)
     yield from _drawdown(data, language)
@@ -74,31 +72,31 @@ def _sections(data: ReportData, language: Language) -> Iterator[str]:
     yield from _parameters(data, language)
 
 
-def _heading(data: ReportData, language: Language) -> Iterator[str]:
-    summary = data.stored.summary
-    yield f"<h1>{escape(summary.name)}</h1>"
+def _heading(data: ReportData, language: Language, made: datetime | None) -> Iterator[str]:
+    run = data.run
+    yield f"<h1>{escape(run.name)}</h1>"
     yield (
-        f'<p class="soft">{escape(summary.first_dt)} {word("to", language)} {escape(summary.last_dt)} · '
-        f"{summary.bars:,} {word('bars', language)}</p>"
+        f'<p class="soft">{escape(data.dates[0])} {word("to", language)} {escape(data.dates[-1])} · '
+        f"{len(data.dates):,} {word('bars', language)}</p>"
     )
     facts = {
-        "strategy": summary.strategy,
-        "group": summary.program_group or "",
-        "tags": ", ".join(summary.tags),
-        "data": summary.dataset,
-        "made": summary.created_at.isoformat(timespec="seconds"),
-        "fingerprint": summary.fingerprint,
+        "strategy": run.strategy,
+        "group": run.program_group or "",
+        "tags": ", ".join(run.tags),
+        "data": run.dataset,
+        "made": made.isoformat(timespec="seconds") if made else "",
+        "fingerprint": run.fingerprint,
     }
     said = [f"{word(name, language)}: {escape(text)}" for name, text in facts.items() if text]
     yield f'<p class="soft small">{" · ".join(said)}</p>'
-    if summary.simulated:
+    if run.simulated:
         yield f'<p class="warn"><strong>{word("simulated", language)}</strong></p>'
-    if data.stored.warnings:
-        yield f'<p class="warn">{word("warnings", language)}: {escape("; ".join(data.stored.warnings))}</p>'
+    if data.run.warnings:
+        yield f'<p class="warn">{word("warnings", language)}: {escape("; ".join(data.run.warnings))}</p>'
 
 
 def _figures(data: ReportData, language: Language) -> Iterator[str]:
-    metrics, undefined = data.stored.metrics, data.stored.undefined
+    metrics, undefined = data.run.metrics, data.run.undefined
     yield f'<h2>{word("figures", language)}</h2><dl class="figures">'
     for name in (name for name in METRIC_NAMES if name in metrics):
         value = metrics[name]
@@ -108,15 +106,16 @@ def _figures(data: ReportData, language: Language) -> Iterator[str]:
             shown = f"<dd>{metric_text(name, float(value))}</dd>"
         yield f"<div><dt>{escape(metric_name(name, language))}</dt>{shown}</div>"
     yield "</dl>"
-    days = metrics.get("annualization", data.stored.parameters.get("annualization"))
+    days = metrics.get("annualization", data.run.parameters.get("annualization"))
     if isinstance(days, int | float):
         yield f'<p class="soft small">{word("annualized", language, days=f"{days:g}")}</p>'
 
 
 def _reason(reason: str | None, language: Language) -> str:
-    if reason not in set(Undefined):
+    known = REASONS.get(reason or "")
+    if known is None:
         return reason or "–"
-    return Undefined(reason).text_zh if language is Language.CHINESE else Undefined(reason).text
+    return known.text_zh if language is Language.CHINESE else known.text
 
 
 def _equity(data: ReportData, language: Language) -> Iterator[str]:
@@ -172,14 +171,14 @@ def _return_cell(value: float | None) -> str:
 
 
 def _orders(data: ReportData, language: Language) -> Iterator[str]:
-    if not data.orders:
+    if not data.run.orders:
         return
     yield f'<h2>{word("orders", language)}</h2><div class="scroll"><table>'
     yield _header([word("reason", language), word("count", language)])
     for reason, count in data.reasons.items():
         yield f'<tr><td class="wide">{escape(_outcome(reason, language))}</td><td>{count:,}</td></tr>'
     yield "</tbody></table></div>"
-    left = [row for row in data.orders if row.get("reason") != ReasonCode.FILLED.value]
+    left = [row for row in data.run.orders if row.get("reason") != ReasonCode.FILLED.value]
     yield f"<h2>{word('unfilled', language)}</h2>"
     yield from _table(
         left,
@@ -192,10 +191,12 @@ def _orders(data: ReportData, language: Language) -> Iterator[str]:
 def _trades(data: ReportData, language: Language) -> Iterator[str]:
     yield f"<h2>{word('trades', language)}</h2>"
     columns = {"entry_dt": "entry", "exit_dt": "exit", "symbol": "symbol", "qty": "qty", "entry_px": "entry_px"}
-    yield from _table(data.trades, columns | {"exit_px": "exit_px", "pnl": "pnl", "return_bps": "return_bps"}, language)
+    yield from _table(
+        data.run.trades, columns | {"exit_px": "exit_px", "pnl": "pnl", "return_bps": "return_bps"}, language
+    )
 
 
-def _table(rows: Sequence[Row], columns: Mapping[str, str], language: Language) -> Iterator[str]:
+def _table(rows: Rows, columns: Mapping[str, str], language: Language) -> Iterator[str]:
     """Yield a table of the first rows; `columns` maps keys to words, and keys that no row has are left out."""
     if not rows:
         yield f'<p class="soft">{word("none", language)}</p>'
@@ -237,10 +238,10 @@ def _outcome(reason: str, language: Language) -> str:
 
 
 def _parameters(data: ReportData, language: Language) -> Iterator[str]:
-    if not data.stored.parameters:
+    if not data.run.parameters:
         return
     yield f'<h2>{word("parameters", language)}</h2><div class="scroll"><table><tbody>'
-    for name, value in data.stored.parameters.items():
+    for name, value in data.run.parameters.items():
         yield f'<tr><th scope="row">{escape(name)}</th><td class="wide">{escape(str(value))}</td></tr>'
     yield "</tbody></table></div>"
 

@@ -1,16 +1,13 @@
-"""What a report shows, computed from a kept run: the curve, the benchmark beside it, months, outcomes of orders."""
+"""What a report shows, computed from a run: the curve, the benchmark beside it, months, outcomes of orders."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.backtest import results_tables
-from core.backtest.results import Cell, ResultTable, StoredResult
+from core.backtest.results import Cell, ResultDraft, Rows
 from core.performance.curve import Curve
 from core.performance.metrics import Drawdown, drawdown_series, max_drawdown
 from core.performance.periods import YearRow, yearly_table
-
-Row = dict[str, Cell]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,39 +17,32 @@ class ReportData:
     `years` is empty where the dates of the run are no calendar days.
     """
 
-    stored: StoredResult
+    run: ResultDraft
     dates: list[str]
     equity: list[float]
     benchmark: list[float | None]
     drawdowns: list[float]
     drawdown: Drawdown
     years: tuple[YearRow, ...]
-    trades: list[Row]
-    orders: list[Row]
     reasons: dict[str, int]
 
 
-def prepare(stored: StoredResult, tables: Mapping[ResultTable, bytes]) -> ReportData:
-    """Unpack and compute what a report shows."""
-    rows = results_tables.unpack(tables[ResultTable.EQUITY])
-    orders = results_tables.unpack(tables[ResultTable.ORDERS])
-    dates = [str(row["dt"]) for row in rows]
-    equity = [float(row.get("equity") or 0.0) for row in rows]
+def prepare(run: ResultDraft) -> ReportData:
+    """Compute what a report shows."""
+    dates = [str(row["dt"]) for row in run.equity_curve]
+    equity = [float(row.get("equity") or 0.0) for row in run.equity_curve]
     days = [calendar_day(text) for text in dates]
-    initial = _initial(stored, equity)
     known = [day for day in days if day is not None]
-    curve = Curve.of(initial, known if len(known) == len(days) else list(range(len(days))), equity)
+    curve = Curve.of(_initial(run, equity), known if len(known) == len(days) else list(range(len(days))), equity)
     return ReportData(
-        stored=stored,
+        run=run,
         dates=dates,
         equity=equity,
-        benchmark=_scaled(results_tables.unpack(tables[ResultTable.BENCHMARK]), dates=dates, initial=equity[0]),
+        benchmark=_scaled(run.benchmark, dates=dates, initial=equity[0]),
         drawdowns=drawdown_series(curve).tolist(),
         drawdown=max_drawdown(curve),
         years=yearly_table(curve) if len(known) == len(days) else (),
-        trades=results_tables.unpack(tables[ResultTable.TRADES]),
-        orders=orders,
-        reasons=reason_counts([row.get("reason") for row in orders]),
+        reasons=reason_counts([row.get("reason") for row in run.orders]),
     )
 
 
@@ -71,24 +61,31 @@ def calendar_day(text: str) -> int | None:
     return day if 1 <= day // 100 % 100 <= 12 and 1 <= day % 100 <= 31 else None
 
 
-def _initial(stored: StoredResult, equity: Sequence[float]) -> float:
+def _initial(run: ResultDraft, equity: Sequence[float]) -> float:
     """Return the cash the run began with: its parameter, or what the total return says."""
-    given = stored.parameters.get("initial_cash")
+    given = run.parameters.get("initial_cash")
     if isinstance(given, int | float) and given > 0:
         return float(given)
-    total = stored.metrics.get("total_return")
+    total = run.metrics.get("total_return")
     if isinstance(total, int | float) and total > -1 and equity[-1] > 0:
         return equity[-1] / (1 + total)
     return equity[0] or 1.0
 
 
-def _scaled(rows: Sequence[Row], *, dates: Sequence[str], initial: float) -> list[float | None]:
-    """Return the benchmark at each bar, carried over gaps, scaled to `initial` at its first bar within the run."""
+def _scaled(rows: Rows, *, dates: Sequence[str], initial: float) -> list[float | None]:
+    """Return the benchmark at each bar, carried over gaps, scaled to `initial` at its first bar within the run.
+
+    Bars meet by their date as it is spelt, or by calendar day where the two spell it differently.
+    """
     closes = {str(row["dt"]): float(close) for row in rows if (close := row.get("close")) is not None}
+    keys = list(dates)
+    if closes.keys().isdisjoint(keys):
+        closes = {str(calendar_day(date)): close for date, close in closes.items()}
+        keys = [str(calendar_day(date)) for date in dates]
     carried: list[float | None] = []
     last: float | None = None
-    for date in dates:
-        last = closes.get(date, last)
+    for key in keys:
+        last = closes.get(key, last)
         carried.append(last)
     first = next((value for value in carried if value), None)
     return [] if first is None else [None if value is None else value / first * initial for value in carried]

@@ -144,6 +144,28 @@ class ResultFilter:
     program_group: str | None = None
 
 
+def restored(stored: StoredResult, tables: Mapping[ResultTable, Rows]) -> ResultDraft:
+    """Return a kept run as the draft it was made from."""
+    summary = stored.summary
+    return ResultDraft(
+        name=summary.name,
+        metrics=stored.metrics,
+        equity_curve=tables[ResultTable.EQUITY],
+        trades=tables[ResultTable.TRADES],
+        orders=tables[ResultTable.ORDERS],
+        benchmark=tables[ResultTable.BENCHMARK],
+        parameters=stored.parameters,
+        undefined=stored.undefined,
+        tags=summary.tags,
+        program_group=summary.program_group,
+        strategy=summary.strategy,
+        dataset=summary.dataset,
+        simulated=summary.simulated,
+        fingerprint=summary.fingerprint,
+        warnings=stored.warnings,
+    )
+
+
 def checked(draft: ResultDraft) -> ResultDraft:
     """Return the draft with trimmed texts and tags without blanks and repetitions.
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from core.backtest import report, results_compare, results_tables
 from core.backtest.report import Language, Report
+from core.backtest.report_data import reason_counts
 from core.backtest.results import (
     Cell,
     ExportFormat,
@@ -19,6 +20,7 @@ from core.backtest.results import (
     StoredResult,
     checked,
     checked_filter,
+    restored,
 )
 from core.backtest.results_compare import ResultComparison
 from core.backtest.store import BacktestResultStore
@@ -136,9 +138,16 @@ class BacktestService:
 
     async def report(self, uow: UnitOfWork, team_id: int, *, result_id: int, language: Language) -> Report:
         """Return one run as a page that stands alone. Raises `ResultNotFound`."""
-        store = BacktestResultStore(uow).for_team(team_id)
-        stored, tables = await store.get(result_id), await store.tables(result_id, tuple(ResultTable))
-        return await asyncio.to_thread(report.write, stored, tables, language=language)
+        stored, tables = await self._whole(uow, team_id, result_id)
+        return await asyncio.to_thread(_reported, stored, tables, language)
+
+    async def image(self, uow: UnitOfWork, team_id: int, *, result_id: int, language: Language) -> ResultFile:
+        """Return one run as a PNG. Raises `ResultNotFound`, and `ChartsMissing` without the extra `charts`."""
+        from core.backtest import charts_image  # noqa: PLC0415 - an extra, on first use
+
+        stored, tables = await self._whole(uow, team_id, result_id)
+        content = await asyncio.to_thread(lambda: charts_image.draw(_restored(stored, tables), language=language))
+        return ResultFile(name=f"backtest-{result_id}.png", media_type="image/png", content=content)
 
     async def preview_delete(self, uow: UnitOfWork, team_id: int, *, result_id: int) -> ResultRemoval:
         """Say what a deletion takes away. Raises `ResultNotFound`."""
@@ -152,6 +161,21 @@ class BacktestService:
             stored = await store.get(result_id)
             await store.remove(result_id)
         return _removal(stored)
+
+    async def _whole(
+        self, uow: UnitOfWork, team_id: int, result_id: int
+    ) -> tuple[StoredResult, dict[ResultTable, bytes]]:
+        store = BacktestResultStore(uow).for_team(team_id)
+        return await store.get(result_id), await store.tables(result_id, tuple(ResultTable))
+
+
+def _restored(stored: StoredResult, tables: Mapping[ResultTable, bytes]) -> ResultDraft:
+    return restored(stored, {table: results_tables.unpack(content) for table, content in tables.items()})
+
+
+def _reported(stored: StoredResult, tables: Mapping[ResultTable, bytes], language: Language) -> Report:
+    summary = stored.summary
+    return report.write(_restored(stored, tables), language=language, result_id=summary.id, made=summary.created_at)
 
 
 def _packed(draft: ResultDraft) -> dict[ResultTable, bytes]:
@@ -174,7 +198,7 @@ def _detail(stored: StoredResult, tables: dict[ResultTable, bytes], points: int)
         metrics=stored.metrics,
         undefined=stored.undefined,
         warnings=stored.warnings,
-        order_reasons=report.order_reasons(tables[ResultTable.ORDERS]),
+        order_reasons=reason_counts(results_tables.column(tables[ResultTable.ORDERS], "reason")),
         equity_rows=len(equity),
         trade_rows=len(trades),
         truncated=max(len(equity), len(trades)) > points,

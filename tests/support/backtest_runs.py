@@ -1,10 +1,10 @@
 """Finished runs for tests: small ones with known figures, and one that looks like a real year."""
 
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from core.backtest.results import ResultDraft, ResultSummary, StoredResult
+from core.backtest.results import ResultDraft
 
 EQUITY = [
     {"dt": "20240102", "equity": 1_000_000, "cash": 1_000_000.0, "position": 0, "close": 10.0},
@@ -83,7 +83,7 @@ def long_draft(bars: int = 500) -> ResultDraft:
                 "pnl": (place % 5 - 2) * 10.0,
                 "return_bps": (place % 5 - 2) * 100.0,
             }
-            for place in range(250)
+            for place in range(min(250, bars - 1))
         ],
         orders=[
             {
@@ -95,7 +95,7 @@ def long_draft(bars: int = 500) -> ResultDraft:
                 "filled": 100 if reason == "filled" else 0,
                 "reason": reason,
             }
-            for place, reason in enumerate(reasons)
+            for place, reason in enumerate(reasons[:bars])
         ],
         metrics={
             "total_return": equity[-1] / 1_000_000 - 1,
@@ -120,32 +120,4 @@ def long_draft(bars: int = 500) -> ResultDraft:
         undefined={"profit_factor": "no_losses"},
         warnings=("stale_benchmark",),
         simulated=True,
-    )
-
-
-def stored_run(run: ResultDraft) -> StoredResult:
-    """The run as the store would return it."""
-    facts: dict[str, Any] = dict.fromkeys(("total_return", "cagr", "sharpe", "max_drawdown", "win_rate", "num_trades"))
-    summary = ResultSummary(
-        id=7,
-        name=run.name,
-        strategy=run.strategy,
-        program_group=run.program_group,
-        tags=tuple(run.tags),
-        first_dt=str(run.equity_curve[0]["dt"]),
-        last_dt=str(run.equity_curve[-1]["dt"]),
-        bars=len(run.equity_curve),
-        dataset=run.dataset,
-        simulated=run.simulated,
-        fingerprint=run.fingerprint,
-        created_by="anna",
-        created_at=datetime(2026, 11, 20, 7, 30, tzinfo=UTC),
-        **facts,
-    )
-    return StoredResult(
-        summary=summary,
-        parameters=dict(run.parameters),
-        metrics=dict(run.metrics),
-        undefined=dict(run.undefined),
-        warnings=tuple(run.warnings),
     )

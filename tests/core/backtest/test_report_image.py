@@ -5,18 +5,17 @@ import zlib
 
 import pytest
 
-from core.backtest import charts_image, results_tables
+from core.backtest import charts_image
 from core.backtest.charts_image import DOTS_PER_INCH, SIZE_INCHES, ChartsMissing, draw
 from core.backtest.report_text import Language
-from core.backtest.results import ResultDraft, ResultTable
-from tests.support.backtest_runs import draft, long_draft, stored_run
+from core.backtest.results import ResultDraft
+from tests.support.backtest_runs import draft, long_draft
 
 pytest.importorskip("matplotlib")
 
 
 def image(run: ResultDraft, language: Language = Language.ENGLISH) -> bytes:
-    tables = {table: results_tables.pack(run.rows(table), path=table.value) for table in ResultTable}
-    return draw(stored_run(run), tables, language=language)
+    return draw(run, language=language)
 
 
 def size(content: bytes) -> tuple[int, int]:
@@ -58,7 +57,7 @@ def test_one_bar_is_drawn() -> None:
 
 def test_a_machine_without_chinese_fonts_draws_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(charts_image, "FONTS", ("DejaVu Sans",))
-    assert size(image(long_draft(30), Language.CHINESE))
+    assert size(image(long_draft(260), Language.CHINESE))
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,21 +3,24 @@
 import math
 import re
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.backtest import charts, report, results_tables
+from core.backtest import charts, report
 from core.backtest.charts import Line, axis_ticks, kept_places, line_chart
+from core.backtest.pages import equity_svg, report_page
 from core.backtest.report import Language
 from core.backtest.report_data import calendar_day, prepare
 from core.backtest.report_text import METRIC_NAMES, MONTH_NAMES, WORDS, metric_text, money, percent
-from core.backtest.results import ResultDraft, ResultTable
-from tests.support.backtest_runs import draft, long_draft
-from tests.support.backtest_runs import stored_run as stored
+from core.backtest.results import ResultDraft
+from core.backtest.results_draft import draft_of
+from tests.support.backtest_runs import EQUITY, draft, long_draft
 
 VOID = {"meta", "polyline", "polygon", "line"}
 
@@ -54,12 +57,8 @@ def read(html: str) -> Balanced:
     return parser
 
 
-def packed(run: ResultDraft) -> dict[ResultTable, bytes]:
-    return {table: results_tables.pack(run.rows(table), path=table.value) for table in ResultTable}
-
-
 def written(run: ResultDraft, language: Language = Language.ENGLISH) -> report.Report:
-    return report.write(stored(run), packed(run), language=language)
+    return report.write(run, language=language, result_id=7, made=datetime(2026, 11, 20, 7, 30, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("language", Language)
@@ -115,7 +114,7 @@ def test_chinese_page_says_it_in_chinese() -> None:
 
 
 def test_months_and_drawdown_come_from_the_curve() -> None:
-    data = prepare(stored(draft()), packed(draft()))
+    data = prepare(draft())
     assert [(row.year, row.total) for row in data.years] == [(2024, pytest.approx(-0.00999975))]
     assert data.years[0].months[0] == pytest.approx(-0.00999975)
     assert (data.drawdown.start, data.drawdown.trough, data.drawdown.recovery) == (1, 2, None)
@@ -138,10 +137,55 @@ def test_benchmark_begins_where_the_equity_did() -> None:
             {"dt": "20240104", "close": None},
         ]
     )
-    assert prepare(stored(run), packed(run)).benchmark == [None, 1_000_000.0, 1_000_000.0]
+    assert prepare(run).benchmark == [None, 1_000_000.0, 1_000_000.0]
     none = draft(benchmark=[{"dt": "20250101", "close": 5.0}])
-    assert prepare(stored(none), packed(none)).benchmark == []
+    assert prepare(none).benchmark == []
     assert "Benchmark, from" not in written(none).html
+
+
+def test_benchmark_may_spell_its_dates_differently() -> None:
+    run = draft(benchmark=[{"dt": "2024-01-03", "close": 50.0}, {"dt": "2024-01-04", "close": 75.0}])
+    assert prepare(run).benchmark == [None, 1_000_000.0, 1_500_000.0]
+
+
+@pytest.mark.parametrize("reason", ["no_losses", "No trade lost money."])
+def test_reasons_are_translated_from_code_or_sentence(reason: str) -> None:
+    html = written(draft(metrics={"profit_factor": None}, undefined={"profit_factor": reason}), Language.CHINESE).html
+    assert "没有亏损的交易。" in html
+
+
+def test_unkept_runs_have_pages_and_pictures_too() -> None:
+    run = long_draft(60)
+    names = ("metrics", "equity_curve", "trades", "benchmark", "parameters", "undefined", "simulated", "warnings")
+    orders = [{**order, "size": size} for order, size in zip(run.orders, ("all", 0.5, 100), strict=False)]
+    whole = {name: getattr(run, name) for name in names} | {"orders": orders}
+    finished = SimpleNamespace(to_dict=lambda: whole)
+    page = report_page(finished, name="mine", language="zh")
+    assert "<h1>mine</h1>" in page
+    assert "保存时间" not in page
+    read(page)
+    svg = equity_svg(finished)
+    assert svg.startswith("<svg ")
+    assert "<style>" in svg
+    assert svg.count("<polyline") == 2
+    bare = equity_svg(SimpleNamespace(to_dict=lambda: whole | {"benchmark": []}))
+    assert bare.count("<polyline") == 1
+
+
+def test_draft_of_a_result() -> None:
+    order = {"id": 1, "size": 0.5, "reason": "filled"}
+    given = {
+        "metrics": {"sharpe": 1.0, "fingerprint": "abc"},
+        "equity_curve": EQUITY,
+        "trades": [],
+        "orders": [order, {"id": 2}],
+        "parameters": {"asset": "stock_day", "since": date(2024, 1, 2)},
+    }
+    made = draft_of(given, name="x", tags=["a"], program_group="g", strategy="s")
+    assert (made.fingerprint, made.dataset, made.parameters["since"]) == ("abc", "stock_day", "2024-01-02")
+    assert list(made.orders) == [order | {"size": "0.5"}, {"id": 2}]
+    assert (made.tags, made.program_group, made.strategy, made.simulated, made.warnings) == (["a"], "g", "s", False, ())
+    assert draft_of(given | {"parameters": {}}, name="x").dataset == ""
 
 
 def test_little_to_tell() -> None:
@@ -154,7 +198,7 @@ def test_little_to_tell() -> None:
     assert '<p class="soft">None.</p>' in html
     assert '<dd class="missing soft">–</dd>' in html
     assert "Deepest from" not in html
-    assert prepare(stored(run), packed(run)).years == ()
+    assert prepare(run).years == ()
 
 
 def test_foreign_words_are_shown_as_they_are() -> None:
@@ -180,7 +224,7 @@ def test_foreign_words_are_shown_as_they_are() -> None:
 )
 def test_initial_cash_is_found(parameters: dict[str, Any], metrics: dict[str, Any], initial: float) -> None:
     run = draft(parameters=parameters, metrics=metrics)
-    months = prepare(stored(run), packed(run)).years[0].months
+    months = prepare(run).years[0].months
     assert months[0] == pytest.approx(990_000.25 / initial - 1)
 
 

@@ -280,6 +280,18 @@ async def test_export(service, desk):
     assert pq.read_table(io.BytesIO(empty.content)).num_rows == 0
 
 
+async def test_report_and_image_of_a_kept_run(service, desk):
+    pytest.importorskip("matplotlib")
+    await save(service, desk, long_draft(300))
+    async with desk.unit_of_work(read_only=True) as uow:
+        page = await service.report(uow, 1, result_id=1, language=Language.CHINESE)
+        image = await service.image(uow, 1, result_id=1, language=Language.ENGLISH)
+    assert (page.result_id, page.language) == (1, Language.CHINESE)
+    assert "2026-11-20T07:30:00+00:00" in page.html
+    assert "涨停封板，无法买入 (limit_up)" in page.html
+    assert (image.name, image.media_type, image.content[:4]) == ("backtest-1.png", "image/png", b"\x89PNG")
+
+
 async def test_delete_removes_one_run_for_good(service, desk):
     await save(service, desk, draft("keep"))
     await save(service, desk, draft("drop"))
