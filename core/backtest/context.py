@@ -1,7 +1,7 @@
 """What a strategy holds in its hands: the account, the bars so far, orders, indicators, a log."""
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
+from decimal import Decimal
 from math import isfinite
 from operator import attrgetter
 from typing import Any, Final
@@ -196,7 +196,7 @@ class Context:
 
 def _part(value: float) -> int:
     """Return a part in billionths, as the decimal it was written as."""
-    return int(Fraction(str(value)) * RATE)
+    return int(Decimal(str(value)) * RATE)
 
 
 def _checked_limit(limit_price: object) -> float:

@@ -1,6 +1,6 @@
 """The price limits of each bar, from the exchange's reference price and the dated rules."""
 
-from datetime import date
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,9 @@ from core.matching.model import UNLIMITED
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Days = NDArray[np.datetime64]
+FIRST_DAYS: Final = 10
+"""Beyond any rule on the first days of a listing."""
 TICKS_PER_UNIT: Final = 100
 """Limits are counted in cents."""
 UP_COLUMNS: Final = ("limit_up", "up_limit", "high_limit")
@@ -34,11 +37,9 @@ def price_limits(bars: CheckedBars, listing: Listing) -> tuple[Integers, Integer
     if listing.board in {None, Board.HK_MAIN} or listing.kind is not InstrumentKind.STOCK:
         return down, up
     reference, step = _reference(bars)
-    percents = _percents(bars, listing)
-    for allowed in set(percents) - {None}:
+    rounding = rules.limit_rounding(listing.board or Board.MAIN)
+    for at, allowed in _percents(bars, listing):
         if allowed is not None:
-            at = np.fromiter((one == allowed for one in percents), dtype=np.bool_, count=len(bars))
-            rounding = rules.limit_rounding(listing.board or Board.MAIN)
             low, high = rules.limit_ticks(reference[at], allowed, rounding=rounding)
             down[at], up[at] = low * step, high * step
     return down, up
@@ -73,62 +74,61 @@ def _reference(bars: CheckedBars) -> tuple[Integers, int]:
     return cents.astype(np.int64), 10**bars.places // TICKS_PER_UNIT
 
 
-def _percents(bars: CheckedBars, listing: Listing) -> list[rules.LimitPercents | None]:
-    """Return how far each bar may move; days alike are looked up once."""
+def _percents(bars: CheckedBars, listing: Listing) -> Iterator[tuple[Flags, rules.LimitPercents | None]]:
+    """Yield how far bars may move: bars alike in all that decides it are looked up once."""
     days = bars.times.astype("datetime64[D]")
-    listed = _listed_days(days, listing)
-    special = _st(bars, days, listing)
-    bounds = np.array(sorted(_changes()), dtype="datetime64[D]")
-    stretch = np.searchsorted(bounds, days, side="right").tolist()
-    known: dict[tuple[object, ...], rules.LimitPercents | None] = {}
-    out = []
-    for place, day in enumerate(days.tolist()):
-        since = _delisting_day(day, listing, days, place)
-        key = (stretch[place], special[place], listed[place], day in listing.resumed_days, since)
-        if key not in known:
-            known[key] = rules.limit_percents(
-                rules.ShareDay(
-                    board=listing.board or Board.MAIN,
-                    day=day,
-                    is_st=bool(special[place]),
-                    list_date=listing.list_date,
-                    listed_days=listed[place],
-                    delisting_day=since,
-                    delisting_decided=listing.delisting_decided,
-                    is_resumed=day in listing.resumed_days,
-                )
-            )
-        out.append(known[key])
-    return out
+    bounds = np.array(sorted(row.first_date for row in rules_table.PRICE_LIMITS if row.first_date), dtype=days.dtype)
+    resumed = np.array(sorted(listing.resumed_days), dtype=days.dtype)
+    kinds = (
+        np.searchsorted(bounds, days, side="right"),
+        _st(bars, days, listing),
+        _listed_days(days, listing),
+        np.isin(days, resumed),
+        _delisting_days(days, listing),
+    )
+    key = kinds[0].astype(np.int64)
+    for kind in kinds[1:]:
+        key = key * 1_000 + kind
+    for value in np.unique(key):
+        at = key == value
+        first = int(at.argmax())
+        share = rules.ShareDay(
+            board=listing.board or Board.MAIN,
+            day=days[first].item(),
+            is_st=bool(kinds[1][first]),
+            list_date=listing.list_date,
+            listed_days=int(kinds[2][first]) or None,
+            delisting_day=int(kinds[4][first]) or None,
+            delisting_decided=listing.delisting_decided,
+            is_resumed=bool(kinds[3][first]),
+        )
+        yield at, rules.limit_percents(share)
 
 
-def _changes() -> set[date]:
-    return {row.first_date for row in rules_table.PRICE_LIMITS if row.first_date}
-
-
-def _listed_days(days: NDArray[np.datetime64], listing: Listing) -> list[int | None]:
-    """Count the share's trading days from its listing; None from the tenth on, and when the data starts later."""
+def _listed_days(days: Days, listing: Listing) -> Integers:
+    """Count the share's trading days from its listing; 0 from the tenth on, and when the data starts later."""
     if listing.list_date is None or listing.list_date != days[0].item():
-        return [None] * len(days)
-    counts = np.unique(days, return_inverse=True)[1] + 1
-    return [count if count < 10 else None for count in counts.tolist()]
+        return np.zeros(len(days), dtype=np.int64)
+    counts = np.cumsum(np.concatenate(([1], days[1:] > days[:-1])), dtype=np.int64)
+    return np.where(counts < FIRST_DAYS, counts, 0)
 
 
-def _st(bars: CheckedBars, days: NDArray[np.datetime64], listing: Listing) -> list[bool]:
+def _st(bars: CheckedBars, days: Days, listing: Listing) -> Integers:
     """Say for each bar whether the share is under ST: the data's own column, else the listing's spells."""
     column: Any = bars.column("is_st")
     if column is not None:
-        return [bool(value) for value in column]
-    flags: Flags = np.zeros(len(days), dtype=np.bool_)
+        return np.array([bool(value) for value in column], dtype=np.int64)
+    flags = np.zeros(len(days), dtype=np.int64)
     for first, last in listing.st_spells:
         end = days[-1] if last is None else np.datetime64(last)
-        flags |= (days >= np.datetime64(first)) & (days <= end)
-    return [bool(flag) for flag in flags]
+        flags[(days >= np.datetime64(first)) & (days <= end)] = 1
+    return flags
 
 
-def _delisting_day(day: date, listing: Listing, days: NDArray[np.datetime64], place: int) -> int | None:
-    """Count the trading days of a delisting period; None outside it."""
-    if listing.delisting_start is None or day < listing.delisting_start:
-        return None
-    until = days[: place + 1]
-    return len(np.unique(until[until >= np.datetime64(listing.delisting_start)]))
+def _delisting_days(days: Days, listing: Listing) -> Integers:
+    """Count the trading days of a delisting period; 0 outside it."""
+    if listing.delisting_start is None:
+        return np.zeros(len(days), dtype=np.int64)
+    inside = days >= np.datetime64(listing.delisting_start)
+    new = np.concatenate(([True], days[1:] > days[:-1]))
+    return np.minimum(np.cumsum(new & inside, dtype=np.int64), 999)

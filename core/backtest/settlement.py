@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil, floor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,12 +46,22 @@ class HoldingOptions:
     on_trade: Callable[[dict[str, Any]], object] | None = None
 
 
+class Change(NamedTuple):
+    """What a holding is after a bar that changed it: shares, the account's cash, the holding's own flow and cost."""
+
+    bar: int
+    position: int
+    cash: int
+    flow: int
+    cost: int
+
+
 @dataclass(slots=True)
 class Holding:
     """One instrument in an account: its bars, rules, orders, shares and closed trades.
 
     `cost` is what the shares cost with fees, `spent` without, `income` the dividends they received: all in 0.0001 and
-    relieved in proportion when shares are sold. `changes` are (bar, shares, cash of the account) after each change.
+    relieved in proportion when shares are sold. `flow` is the cash the holding gave to the account, less what it took.
     """
 
     symbol: str
@@ -68,11 +78,12 @@ class Holding:
     cost: int = 0
     spent: int = 0
     income: int = 0
+    flow: int = 0
     entry: int = -1
     queue: list[Order] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     trades: list[dict[str, Any]] = field(default_factory=list)
-    changes: list[tuple[int, int, int]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
     lots: DividendLots = field(default_factory=DividendLots)
     owed: list[tuple[int, int]] = field(default_factory=list)
@@ -101,7 +112,7 @@ class Holding:
 
     def note(self, index: int) -> None:
         """Keep shares and cash as they are after a change."""
-        self.changes.append((index, self.position, self.account.cash))
+        self.changes.append(Change(index, self.position, self.account.cash, self.flow, self.cost))
 
     def finish(self, order: Order, reason: ReasonCode, index: int | None) -> None:
         """End an order, or let it go on where that was asked for."""
@@ -204,6 +215,7 @@ def _buy(holding: Holding, index: int, order: Order, price: int) -> None:
         holding.cost += amount + fees
         holding.spent += amount
         account.cash -= amount + fees
+        holding.flow -= amount + fees
         if holding.options.is_taxed:
             holding.lots.bought(filled, _date(holding, index))
         _book(holding, order, filled, amount, fees)
@@ -249,6 +261,7 @@ def _sell(holding: Holding, index: int, order: Order, price: int) -> None:
         if holding.options.is_taxed:
             holding.lots.sold(filled, _date(holding, index))
         account.cash += amount - fees - tax
+        holding.flow += amount - fees - tax
         account.taxes += tax
         _close(holding, index, filled, amount, fees + tax)
         _book(holding, order, filled, amount, fees)
@@ -343,6 +356,7 @@ def apply_action(holding: Holding, due: DueAction) -> None:
         if holding.options.is_taxed:
             withheld = holding.lots.received(action.cash_per_share, action.ex_date)
             holding.account.cash -= withheld
+            holding.flow -= withheld
             holding.account.taxes += withheld
             holding.income -= withheld
     rights = _take_rights(holding, given.rights, given.rights_price) if holding.options.take_rights else 0
@@ -353,7 +367,9 @@ def apply_action(holding: Holding, due: DueAction) -> None:
 
 def pay_owed(holding: Holding, index: int) -> None:
     """Book the cash that is due at a bar."""
-    holding.account.cash += sum(cash for due, cash in holding.owed if due <= index)
+    paid = sum(cash for due, cash in holding.owed if due <= index)
+    holding.account.cash += paid
+    holding.flow += paid
     holding.owed[:] = [(due, cash) for due, cash in holding.owed if due > index]
 
 
@@ -365,6 +381,7 @@ def _take_rights(holding: Holding, rights: int, price: Decimal) -> int:
     taken = rights if each == 0 else min(rights, floor(Fraction(max(holding.account.cash, 0)) / each))
     paid = ceil(each * taken)
     holding.account.cash -= paid
+    holding.flow -= paid
     holding.cost += paid
     holding.spent += paid
     return taken

@@ -75,8 +75,8 @@ def drive_options(request: RunRequest) -> DriveOptions:
 def _curve(request: RunRequest, holding: Holding) -> AccountCurve:
     """Build the account bar by bar out of its changes."""
     size, bars = len(holding.bars), holding.bars
-    position = steps(size, {index: shares for index, shares, _ in holding.changes}, 0)
-    cash = steps(size, {index: money for index, _, money in holding.changes}, request.cash)
+    position = steps(size, {change.bar: change.position for change in holding.changes}, 0)
+    cash = steps(size, {change.bar: change.cash for change in holding.changes}, request.cash)
     equity = cash.copy()
     fill_kernel.worth_column(position, bars.prices["close"], *holding.scale, equity)
     return AccountCurve(
