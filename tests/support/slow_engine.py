@@ -245,7 +245,7 @@ class SlowEngine:
     def worth(self, holding: SlowHolding, price: Fraction) -> Fraction:
         return half_up(holding.position * price, UNIT)
 
-    def events(self, holding: SlowHolding, day: date) -> None:
+    def events(self, holding: SlowHolding, day: date) -> None:  # noqa: C901 - one sentence of the rules after the other
         days = [bar.day for bar in holding.asset.bars]
         at = days.index(day)
         previous = days[at - 1] if at else None
@@ -277,7 +277,7 @@ class SlowEngine:
                 holding.lots.append([more, day, []])
             holding.position += more
 
-    def settle(self, present: list[SlowHolding], day: date, at: str) -> None:
+    def settle(self, present: list[SlowHolding], day: date, at: str) -> None:  # noqa: C901 - as above
         waiting: list[tuple[SlowHolding, SlowOrder]] = []
         for holding in present:
             queue, holding.queue = holding.queue, []
@@ -326,7 +326,7 @@ class SlowEngine:
         if options.carry and order.reason in {"no_volume", "partial_volume"}:
             holding.queue.append(order)
 
-    def try_to(
+    def try_to(  # noqa: C901 - as above
         self, holding: SlowHolding, order: SlowOrder, *, day: date, price: Fraction, side: str, bar: SlowBar
     ) -> str:
         asset, options = holding.asset, self.options
