@@ -7,6 +7,7 @@ from typing import Final
 
 from core.access.audit_log import AuditLog, load_or_create_key
 from core.access.service import AccessService
+from core.backtest.service import BacktestService
 from core.catalog.service import CatalogService
 from core.clock import Clock, SystemClock
 from core.feedback.service import FeedbackService
@@ -42,6 +43,7 @@ class Services:
     portfolio: PortfolioService
     catalog: CatalogService
     feedback: FeedbackService
+    backtest: BacktestService
 
 
 async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource | None = None) -> Services:
@@ -72,6 +74,7 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource
         portfolio=PortfolioService(market, clock, recommendation),
         catalog=CatalogService(market, clock, folder=settings.home / "assets"),
         feedback=FeedbackService(clock),
+        backtest=BacktestService(clock),
     )
 
 

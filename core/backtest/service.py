@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from core.backtest import report, results_compare, results_tables
@@ -35,14 +35,13 @@ MAXIMUM_POINTS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResultDetail:
+class ResultDetail(ResultSummary):
     """One run in full. The fields that end in `_json` are JSON text, as the original service answers them.
 
     `equity_rows` and `trade_rows` say how many rows the run has; where the text holds fewer, the curve was thinned
     evenly (first and last bar kept) and the trades cut after the first ones, and `truncated` is True.
     """
 
-    summary: ResultSummary
     parameters: dict[str, Any]
     metrics: dict[str, Any]
     undefined: dict[str, str]
@@ -81,6 +80,11 @@ class ResultRemoval:
         return (
             f"Backtest result {self.result_id} ({self.name}) with {self.bars} bars and {self.trades} trades is deleted."
         )
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """The run as the preview lists it."""
+        return [{"id": self.result_id, "name": self.name, "bars": self.bars, "trades": self.trades}]
 
 
 class BacktestService:
@@ -193,7 +197,7 @@ def _detail(stored: StoredResult, tables: dict[ResultTable, bytes], points: int)
     equity = results_tables.unpack(tables[ResultTable.EQUITY])
     trades = results_tables.unpack(tables[ResultTable.TRADES])
     return ResultDetail(
-        summary=stored.summary,
+        **{entry.name: getattr(stored.summary, entry.name) for entry in fields(ResultSummary)},
         parameters=stored.parameters,
         metrics=stored.metrics,
         undefined=stored.undefined,
