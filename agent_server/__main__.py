@@ -9,6 +9,7 @@ def main() -> None:
 
     The working directory leaves the import path first: a folder `tools` or `core` there must not win over ours.
     """
+    os.umask(0o077)  # keys, database and prices are for the desk's owner, whatever the folder they are put in allows
     here = os.getcwd()  # noqa: PTH109 - pathlib is not worth its import time here
     sys.path[:] = [entry for entry in sys.path if entry not in {"", here} or _holds_us(entry or here)]
     from agent_server.cli.main import run  # noqa: PLC0415 - after the path is safe

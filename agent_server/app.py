@@ -77,7 +77,7 @@ def _http(error: Exception) -> HTTPException:
 
 
 def _lifespan(desk: Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Put things straight at start, write last uses in batches while running, and once more at the end."""
+    """Put things straight at start; while running make every skill's contract and write last uses, as at the end."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -87,9 +87,11 @@ def _lifespan(desk: Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[Non
         if lost:
             log.warning("calls whose outcome is unknown", count=lost)
         flushing = asyncio.create_task(_keep_flushing(desk))
+        compiling = asyncio.create_task(asyncio.to_thread(desk.registry.compile_all))
         try:
             yield
         finally:
+            await compiling
             flushing.cancel()
             with suppress(asyncio.CancelledError):
                 await flushing

@@ -102,4 +102,5 @@ def host_name(host: str) -> str:
 
 def allowed_hosts(settings: Settings) -> frozenset[str]:
     """Return the names a request may address this desk by: its public address, its own interface, this machine."""
-    return LOOPBACK | {urlsplit(settings.base_url).hostname or "", settings.host}
+    named = {urlsplit(settings.base_url).hostname or "", settings.host}
+    return LOOPBACK | (named - {""})

@@ -94,8 +94,7 @@ def status_of(error: DeskError) -> int:
 def problem_body(error: DeskError, *, trace_id: str, instance: str) -> dict[str, Any]:
     """Return the body of a failure: RFC 9457 fields, the desk's own, and the error's extras in camel case."""
     status = status_of(error)
-    extras = {camel(name): to_wire(value) for name, value in error.extras().items()}
-    return extras | {
+    body = {
         "success": False,
         "code": error.code,
         "kind": error.kind.value,
@@ -107,11 +106,13 @@ def problem_body(error: DeskError, *, trace_id: str, instance: str) -> dict[str,
         "detail": error.message,
         "instance": instance,
     }
+    extras = {camel(name): to_wire(value) for name, value in error.extras().items()}
+    return body | {name: value for name, value in extras.items() if name not in body}
 
 
 def problem(error: DeskError, request: Request) -> Response:
     """Answer a failure."""
-    body = problem_body(error, trace_id=trace_of(request), instance=request.url.path)
+    body = problem_body(error, trace_id=trace_of(request), instance=request.scope["path"])
     return Response(encode(body), status_of(error), headers=_headers(error), media_type=MEDIA_TYPE)
 
 
@@ -123,7 +124,7 @@ def trace_of(request: Request) -> str:
 
 def from_framework(error: HTTPException, request: Request) -> DeskError:
     """Translate what the framework refuses by itself."""
-    path = request.url.path
+    path: str = request.scope["path"]
     if error.status_code == 404:
         return RouteNotFound(path=path)
     if error.status_code == 405:

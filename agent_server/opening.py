@@ -42,4 +42,4 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
         )
         yield Desk(services, registry, dispatcher)
     finally:
-        await services.database.close()
+        await services.close()

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from core.access.audit_log import AuditLog, load_or_create_key
 from core.access.service import AccessService
@@ -14,17 +14,18 @@ from core.feedback.service import FeedbackService
 from core.ids import IdSource, RandomIds
 from core.market.bar_store import MarketStore
 from core.market.service import MarketService
-from core.market.sources import QuoteSource
 from core.market.trading_calendar import TradingCalendars
 from core.portfolio.service import PortfolioService
 from core.recommendation.service import RecommendationService
 from core.settings import Settings
 from core.storage.database import Database
 
+if TYPE_CHECKING:
+    from core.market.providers.live import LiveMarket
+
 CALENDAR_FILE: Final = "calendar.csv"
 """A desk's own additions to the trading calendars, inside its home."""
 AUDIT_HEAD_FILE: Final = "audit.head"
-LIVE_TIMEOUT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,14 @@ class Services:
     catalog: CatalogService
     feedback: FeedbackService
     backtest: BacktestService
+    live: "LiveMarket | None" = None
+
+    async def close(self) -> None:
+        """Give back connections: those to live sources first, which may still be at work, then the database."""
+        await self.market.close()
+        if self.live is not None:
+            await self.live.close()
+        await self.database.close()
 
 
 async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource | None = None) -> Services:
@@ -56,11 +65,11 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource
     audit = AuditLog(load_or_create_key(settings.keys_folder, ids), settings.home / AUDIT_HEAD_FILE, clock)
     calendars = TradingCalendars.load(settings.home / CALENDAR_FILE)
     store = MarketStore(settings.market_folder)
-    live = _live_quotes(settings, clock) if settings.live_market else None
-    market = MarketService(store, clock, calendars=calendars, live=live)
-    recommendation = RecommendationService(market, clock)
     database = Database(settings.database)
     await database.migrate()
+    live = _open_live(settings, clock)
+    market = MarketService(store, clock, calendars=calendars, live=live.quotes if live else None)
+    recommendation = RecommendationService(market, clock)
     return Services(
         settings=settings,
         clock=clock,
@@ -75,6 +84,7 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource
         catalog=CatalogService(market, clock, folder=settings.home / "assets"),
         feedback=FeedbackService(clock),
         backtest=BacktestService(clock),
+        live=live,
     )
 
 
@@ -87,21 +97,13 @@ async def opened(
     try:
         yield services
     finally:
-        await services.database.close()
+        await services.close()
 
 
-def _live_quotes(settings: Settings, clock: Clock) -> QuoteSource:
-    """Return today's prices from outside: Eastmoney, then Sina, then Tencent, then the last good answer."""
-    import httpx  # noqa: PLC0415 - only a desk with live data pays for it
+def _open_live(settings: Settings, clock: Clock) -> "LiveMarket | None":
+    """Return the live market where the operator turned it on."""
+    if not settings.live_market:
+        return None
+    from core.market.providers.live import open_live_market  # noqa: PLC0415 - only a desk with live data pays for it
 
-    from core.market.fallback import Circuit, LiveQuotes  # noqa: PLC0415
-    from core.market.providers.eastmoney import Eastmoney  # noqa: PLC0415
-    from core.market.providers.last_answers import FileAnswers  # noqa: PLC0415
-    from core.market.providers.sina import Sina  # noqa: PLC0415
-    from core.market.providers.tencent import Tencent  # noqa: PLC0415
-    from core.market.providers.wire import Wire  # noqa: PLC0415
-
-    wire = Wire(httpx.AsyncClient(timeout=LIVE_TIMEOUT_SECONDS, follow_redirects=False))
-    answers = FileAnswers(settings.market_folder / "live", clock)
-    sources: list[QuoteSource] = [Eastmoney(wire, clock), Sina(wire, clock), Tencent(wire, clock)]
-    return LiveQuotes(sources, clock=clock, circuit=Circuit(clock), last_answers=answers)
+    return open_live_market(clock=clock, folder=settings.market_folder / "live")

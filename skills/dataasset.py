@@ -119,7 +119,7 @@ async def dataasset_metadata_get(ctx: SkillContext, *, asset_id: AssetId) -> Ass
     example={
         "asset_id": 1,
         "filter_column": "STOCK_NUM",
-        "filter_value": "600519",
+        "filter_value": "600050",
         "filter_op": "eq",
         "filter_column_2": "day_id",
         "filter_value_2": "20240101,20241231",

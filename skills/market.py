@@ -36,7 +36,9 @@ CODE_TEXT = 'Codes are text and keep their leading zeros: "000878", never 878.'
 async def instrument_search(
     ctx: SkillContext,
     *,
-    text: Annotated[str, Field(description="Code or part of it, Chinese name, or a former name.")],
+    text: Annotated[
+        str, Field(min_length=1, max_length=100, description="Code or part of it, Chinese name, or a former name.")
+    ],
     limit: Annotated[int, Field(description="Most instruments to return, at most 100.")] = 20,
 ) -> InstrumentList:
     """Find shares, funds and indices by code or name; the closest first.

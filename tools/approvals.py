@@ -25,7 +25,8 @@ def params_hash(skill: Skill, caller: Caller, canonical_params: Mapping[str, Any
     """Return the SHA-256 (hexadecimal) of the RFC 8785 canonical JSON of who asks for what.
 
     `canonical_params` have their defaults filled in and decimals as text (`SkillSchema.canonical`), so key order,
-    spelling and omitted defaults make no difference and everything else does.
+    spelling and omitted defaults make no difference and everything else does. In place of secrets stand keyed
+    fingerprints: the hash is stored, and a password could be guessed from it faster than from argon2.
     """
     asked = {
         "skillId": skill.skill_id,

@@ -1,5 +1,6 @@
 """The audit entries of calls. Parameters are redacted here, before anything is kept."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,14 +11,27 @@ from tools.redaction import redact
 from tools.schema import SkillSchema
 
 OPENED: Final = "call.opened"
+LONGEST_TEXT: Final = 2_000
 CLOSED: Final = "call.closed"
 REFUSED: Final = "call.refused"
+
+
+def shortened(value: Any) -> Any:
+    """Replace long texts, such as whole files, by their length and SHA-256: rows of the audit stay for ever."""
+    if isinstance(value, dict):
+        return {name: shortened(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+        return f"({len(value)} characters, sha256 {digest})"
+    return value
 
 
 def opened(call: SkillCall, schema: SkillSchema, params: Mapping[str, Any]) -> AuditEntry:
     """A yellow or red call has passed every check and is about to run."""
     detail: dict[str, Any] = {
-        "params": redact(dict(params), secrets=schema.secrets),
+        "params": shortened(redact(dict(params), secrets=schema.secrets)),
         "surface": call.surface.value,
         "address": call.caller.address,
         "client": call.caller.client,

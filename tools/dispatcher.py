@@ -4,6 +4,7 @@
 audit. What happens around an effect (8 and 9 of yellow and red skills) is in `tools.effects`.
 """
 
+import json
 import traceback
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -111,7 +112,8 @@ class Dispatcher:
         if call.idempotency_key is not None and (fault := key_fault(call.idempotency_key)) is not None:
             raise ArgumentsInvalid([fault])
         job.canonical = schema.canonical(job.arguments)
-        job.digest = approvals.params_hash(skill, call.caller, job.canonical)
+        fingerprints = {name: self._audit.fingerprint(json.dumps(job.canonical[name])) for name in schema.secrets}
+        job.digest = approvals.params_hash(skill, call.caller, job.canonical | fingerprints)
         return job
 
     async def replay(self, job: Job) -> SkillResult | None:

@@ -9,10 +9,11 @@ An explicit subtree wins over a flat key of the same name. Nothing is dropped in
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from core.errors import ArgumentsInvalid, FieldFault
-from tools.faults import quote
+from tools.faults import MOST_FAULTS, quote
 from tools.suggestions import closest
 
 SUBTREES: Final = ("pathParams", "query", "body")
@@ -48,7 +49,8 @@ def read_execute(body: Any) -> ExecuteRequest:
     """Read the body of `POST /agent/skills/execute`. Raises `ArgumentsInvalid` with every fault of its shape."""
     if not isinstance(body, Mapping):
         raise ArgumentsInvalid([FieldFault("", "must be an object", expected="object", got=quote(body))])
-    faults = [_stray(key, value) for key, value in body.items() if key not in {*_TOP, NO_EFFECT}]
+    stray = ((key, value) for key, value in body.items() if key not in {*_TOP, NO_EFFECT})
+    faults = [_stray(key, value) for key, value in islice(stray, MOST_FAULTS)]
     skill_id = body.get("skillId")
     if not isinstance(skill_id, str) or not skill_id:
         faults.append(FieldFault("skillId", "must be the name of a skill", expected="text", got=quote(skill_id)))

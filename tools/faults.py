@@ -13,6 +13,8 @@ from tools.suggestions import closest
 
 GOT_LENGTH: Final = 80
 """A refused value is quoted up to this many characters."""
+MOST_FAULTS: Final = 50
+"""Of more faults than these the rest is not named: a caller who sends thousands means something else."""
 
 _OPENING: Final = re.compile(r"^(Value error, |(?:[A-Z]\w+ )+should )")
 
@@ -32,6 +34,8 @@ def respell(given: Mapping[str, Any], spellings: Mapping[str, str]) -> dict[str,
     wrong: dict[str, Any] = {}
     for key, value in given.items():
         name = spellings.get(key)
+        if name is None and len(wrong) >= MOST_FAULTS:
+            continue
         if name is None:
             suggestion = next(iter(closest(key, spellings.keys() | spellings.values())), "")
             wrong[key] = Misplaced(value, "is not an argument of this skill", spellings.get(suggestion, suggestion))
@@ -44,7 +48,7 @@ def respell(given: Mapping[str, Any], spellings: Mapping[str, str]) -> dict[str,
 
 def faults_of(error: ValidationError, *, schema: Mapping[str, Any], secrets: frozenset[str]) -> list[FieldFault]:
     """Translate each line of a validation error; values of secret arguments are not quoted."""
-    faults = [_fault(line, schema, secrets) for line in error.errors(include_url=False)]
+    faults = [_fault(line, schema, secrets) for line in error.errors(include_url=False)[:MOST_FAULTS]]
     return _merge(faults)
 
 

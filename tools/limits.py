@@ -8,11 +8,11 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import Final
 
 from core.access.model import Caller, CallerKind
+from core.access.networks import network_of
 from core.clock import Clock
 from core.errors import Limited
 
@@ -153,11 +153,4 @@ def identity_of(caller: Caller) -> str:
     """Return whom a call counts for: the token or user; without one the address, of IPv6 its network of 64 bits."""
     if caller.kind is not CallerKind.ANONYMOUS:
         return caller.requester
-    try:
-        address = ip_address(caller.address)
-    except ValueError:
-        return f"address:{caller.address}"
-    if isinstance(address, IPv6Address):
-        mapped = address.ipv4_mapped
-        return f"address:{mapped}" if mapped else f"network:{int(address) >> 64:x}"
-    return f"address:{address}"
+    return network_of(caller.address)

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn, TypeVar
 
 import typer
 
@@ -23,6 +23,7 @@ FAILED: Final = 1
 USAGE: Final = 2
 APPROVAL_NEEDED: Final = 3
 NOT_FOUND: Final = 4
+PIPE_WIDTH: Final = 400
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -103,18 +104,22 @@ def print_json(value: Any) -> None:
     typer.echo(text)
 
 
-def print_table(columns: list[str], rows: list[list[str]]) -> None:
-    """Print rows in columns; every text as it is, without markup."""
+def print_table(columns: list[str], rows: list[list[str]], *, numbers: int = 0) -> None:
+    """Print rows in columns, the last `numbers` of them flush right; every text as it is, without markup."""
     from rich.console import Console  # noqa: PLC0415 - keeps --help fast
     from rich.table import Table  # noqa: PLC0415 - keeps --help fast
     from rich.text import Text  # noqa: PLC0415 - keeps --help fast
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if place >= len(columns) - numbers else "left"
+        table.add_column(column, overflow="fold", justify=justify)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH  # a program reads this: a cell must not be broken over lines
+    console.print(table)
 
 
 async def user_named(desk: "Desk", name: str | None) -> "User":

@@ -28,15 +28,28 @@ def demo(ctx: typer.Context, as_json: AsJson = False) -> None:
         shown = {"username": made.username, "password": made.password, "token": made.token, "market": made.market}
         print_json(shown | {"trades": made.trades, "address": address})
         return
-    typer.echo(
-        f"The market is {made.market}." if made.market != "imported" else "The market data is what you imported."
+    typer.echo(text(made, address))
+
+
+def text(made: "DemoDesk", address: str) -> str:
+    """Return what a person can try; the secrets stand in it the first time only."""
+    market = "what you imported" if made.market == "imported" else "simulated: no price in it is real"
+    lines = [f"The market is {market}.", f"Sign in:  {address}/login  as {made.username}"]
+    if made.token:
+        lines += [
+            f"          with the password {made.password}",
+            "Agents:   this address and token; both secrets are shown once",
+            "",
+            f"  export LG_AGENT_BASE_URL={address}",
+            f"  export LG_AGENT_TOKEN={made.token}",
+        ]
+    else:
+        lines += [
+            "          A forgotten password: dingpan user password demo",
+            "Agents:   a new token: dingpan token create NAME --preset desk",
+        ]
+    asset = f"  curl -s {address}/api/data-assets/1/schema"
+    held = f'  curl -s {address}/api/profile/pnl -H "Authorization: Bearer {made.token}"'
+    return "\n".join(
+        [*lines, "", "Try:", f"  curl -s '{address}/agent/skills?q=pnl'", held if made.token else asset, ""]
     )
-    if not made.token:
-        typer.echo(f"The desk was made before. Sign in at {address}/login as {made.username}.")
-        typer.echo(
-            "A forgotten password: dingpan user password demo. A new token: dingpan token create NAME --preset desk"
-        )
-        return
-    typer.echo(f"Sign in at {address}/login as {made.username} with the password {made.password}")
-    typer.echo(f"A token for an agent:\n\n  export LG_AGENT_BASE_URL={address}\n  export LG_AGENT_TOKEN={made.token}\n")
-    typer.echo("Both secrets are shown once.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from agent_server.cli.context import FAILED, OK, USAGE, AsJson, fail, print_json, refuse, settings_of
+from agent_server.cli.context import FAILED, OK, USAGE, AsJson, fail, print_json, print_table, refuse, settings_of
 
 if TYPE_CHECKING:
     from core.market.importers.model import FileReport, ImportProgress, ImportReport, Told
@@ -151,19 +151,8 @@ class _Bar:
 
 def _print(report: "ImportReport", *, dry_run: bool) -> None:
     """Print a table of what each file brought, what to know about it, and where refused rows are."""
-    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
-    from rich.table import Table  # noqa: PLC0415 - keeps --help fast
-    from rich.text import Text  # noqa: PLC0415 - keeps --help fast
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("file", "layout", "dataset", "adjustment"):
-        table.add_column(column, overflow="fold")
-    for column in COLUMNS:
-        table.add_column(column, justify="right")
-    for file in report.files:
-        table.add_row(*(Text(cell) for cell in _cells(file)))
-    console = Console()
-    console.print(table)
+    columns = ["file", "layout", "dataset", "adjustment", *COLUMNS]
+    print_table(columns, [_cells(file) for file in report.files], numbers=len(COLUMNS))
     write: Callable[[str], None] = typer.echo
     for file in report.files:
         if file.message:

@@ -10,6 +10,7 @@ from agent_server.cli import (
     audit_command,
     demo_command,
     import_command,
+    refresh_command,
     serve_command,
     skill_command,
     skill_md_command,
@@ -58,6 +59,7 @@ app = typer.Typer(
 app.command("serve")(serve_command.serve)
 app.command("status")(status_command.status)
 app.command("import")(import_command.import_market)
+app.command("refresh")(refresh_command.refresh)
 app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
 app.add_typer(user_command.app, name="user")

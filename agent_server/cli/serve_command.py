@@ -1,5 +1,8 @@
 """`dingpan serve`: the desk's web server."""
 
+import errno
+import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from agent_server import probe
 from agent_server.cli.context import FAILED, fail, settings_of
 
 if TYPE_CHECKING:
@@ -15,6 +19,13 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 SHUTDOWN_SECONDS: Final = 10
+HOLDERS: Final = {
+    probe.READY: "this desk's own server",
+    probe.NOT_READY: "this desk's own server",
+    probe.STARTING: "a desk that is starting",
+    probe.STRANGER: "another desk's server",
+}
+ADVICE: Final = "Stop it, or choose another port with --port or DINGPAN_PORT."
 
 
 def serve(
@@ -28,13 +39,28 @@ def serve(
     """
     settings = settings_of(ctx)
     settings = replace(settings, host=host or settings.host, port=port or settings.port)
-    failure = serve_until_stopped(settings)
+    with listen(settings) as listener:
+        failure = serve_until_stopped(settings, listener)
     if failure is not None:
         fail(f"The desk could not be opened: {failure}", FAILED)
 
 
-def serve_until_stopped(settings: "Settings") -> BaseException | None:
-    """Listen at once, open the desk behind the port, and return why that failed, or None after an orderly stop."""
+def listen(settings: "Settings") -> socket.socket:
+    """Take the port, or end the program saying who has it."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        holder = (
+            HOLDERS.get(probe.state_of(settings, probe.local_address(settings)), "another program") if taken else ""
+        )
+        reason = f"{holder} listens there" if taken else os.strerror(error.errno or 0)
+        fail(f"Cannot listen at {settings.host}:{settings.port}: {reason}. {ADVICE}", FAILED)
+
+
+def serve_until_stopped(settings: "Settings", listener: socket.socket) -> BaseException | None:
+    """Answer at once, open the desk behind the port, and return why that failed, or None after an orderly stop."""
     import uvicorn  # noqa: PLC0415 - keeps --help fast
 
     from agent_server.log_output import configure  # noqa: PLC0415 - keeps --help fast
@@ -45,8 +71,6 @@ def serve_until_stopped(settings: "Settings") -> BaseException | None:
     app = StartingApp(lambda: open_app(settings), on_failure=lambda: setattr(server, "should_exit", True))
     config = uvicorn.Config(
         app,
-        host=settings.host,
-        port=settings.port,
         log_level="warning",
         access_log=False,
         proxy_headers=False,
@@ -56,7 +80,7 @@ def serve_until_stopped(settings: "Settings") -> BaseException | None:
         ws="none",
     )
     server = uvicorn.Server(config)
-    server.run()
+    server.run(sockets=[listener])
     return app.failure
 
 

@@ -1,18 +1,18 @@
 """`dingpan status`: is the desk there, is its server ready, what data does it have."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from agent_server.cli.context import FAILED, AsJson, is_set_up, print_json, run, settings_of
+from agent_server.probe import READY, state_of
 
 if TYPE_CHECKING:
     from agent_server.desk import Desk
+    from core.settings import Settings
 
 POLL_SECONDS: Final = 0.1
-REQUEST_SECONDS: Final = 3.0
 
 
 def status(
@@ -25,45 +25,32 @@ def status(
 ) -> None:
     """Show where the desk lives, whether its server answers, and what market data it has.
 
+    The server is ready, starting, another desk, not a desk, or down.
+
     Example: dingpan status --wait 10
     """
     settings = settings_of(ctx)
-    readiness = _wait(settings.base_url, wait or 0.0)
-    is_ready = readiness.get("status") == "ready"
+    server = _wait(settings, wait or 0.0)
     if not quiet:
-        shown = {"home": str(settings.home), "address": settings.base_url, "server": readiness.get("status", "down")}
+        shown = {"home": str(settings.home), "address": settings.base_url, "server": server}
         if is_set_up(settings):
             shown |= run(ctx, _facts)
         _print(shown, as_json=as_json)
-    if wait is not None and not is_ready:
+    if wait is not None and server != READY:
         raise typer.Exit(FAILED)
 
 
-def _wait(base_url: str, seconds: float) -> dict[str, Any]:
-    """Ask until the server is ready or the time is over; return its last answer, empty when it is down."""
+def _wait(settings: "Settings", seconds: float) -> str:
+    """Ask until the server is ready or the time is over; return what answered last."""
     from core.clock import SystemClock  # noqa: PLC0415 - keeps --help fast
 
     clock = SystemClock()
     end = clock.monotonic() + seconds
     while True:
-        answer = _ask(base_url)
-        if answer.get("status") == "ready" or clock.monotonic() >= end:
-            return answer
+        state = state_of(settings, settings.base_url)
+        if state == READY or clock.monotonic() >= end:
+            return state
         time.sleep(POLL_SECONDS)
-
-
-def _ask(base_url: str) -> dict[str, Any]:
-    from urllib.error import HTTPError, URLError  # noqa: PLC0415 - keeps --help fast
-    from urllib.request import ProxyHandler, build_opener  # noqa: PLC0415 - keeps --help fast
-
-    opener = build_opener(ProxyHandler({}))
-    try:
-        with opener.open(f"{base_url}/readyz", timeout=REQUEST_SECONDS) as response:
-            return dict(json.load(response))
-    except HTTPError as error:
-        return {"status": "starting" if error.code == 503 else "not a desk"}
-    except (URLError, OSError, ValueError):
-        return {}
 
 
 async def _facts(desk: "Desk") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -9,10 +10,16 @@ from starlette.requests import Request
 
 from agent_server.errors import BodyTooLarge, TransportRefusal
 from agent_server.json_text import decode, storable
+from core.access.model import Caller, CallerKind
 from core.errors import ArgumentsInvalid, FieldFault
 
 MOST_BYTES: Final = 10 * 1024 * 1024
+SMALL_BYTES: Final = 64 * 1024
+"""Enough for every form and every call without a file; all that is read from callers who are not known."""
+MOST_LENGTH_DIGITS: Final = 15
 MOST_FIELDS: Final = 100
+MOST_FAULTS: Final = 50
+"""Of more unknown keys only these many are named: looking for what was meant takes time."""
 FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -23,23 +30,28 @@ class ContentTypeInvalid(TransportRefusal):
     template = "Send the body as {wanted}; {got!r} is not read here."
 
 
-async def read_bytes(request: Request) -> bytes:
+async def read_bytes(request: Request, limit: int) -> bytes:
     """Return the body. Raises `BodyTooLarge` as soon as it is known to be, before the rest is read."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MOST_BYTES:
-        raise BodyTooLarge(limit_bytes=MOST_BYTES)
+    if declared.isascii() and declared.isdigit() and (len(declared) > MOST_LENGTH_DIGITS or int(declared) > limit):
+        raise BodyTooLarge(limit_bytes=limit)
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MOST_BYTES:
-            raise BodyTooLarge(limit_bytes=MOST_BYTES)
+        if size > limit:
+            raise BodyTooLarge(limit_bytes=limit)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-async def read_object(request: Request) -> dict[str, Any]:
+def body_limit(caller: Caller) -> int:
+    """Return how many bytes are read from a caller: files only from those whose calls are counted by name."""
+    return SMALL_BYTES if caller.kind is CallerKind.ANONYMOUS else MOST_BYTES
+
+
+async def read_object(request: Request, *, limit: int = SMALL_BYTES) -> dict[str, Any]:
     """Return the body as a JSON object; an empty body is an empty object."""
-    raw = await read_bytes(request)
+    raw = await read_bytes(request, limit)
     if not raw:
         return {}
     kind = media_type(request)
@@ -60,7 +72,7 @@ async def read_fields(request: Request) -> dict[str, Any]:
 
 async def read_form(request: Request) -> dict[str, Any]:
     """Return a form's fields as texts; a field given more than once is a list."""
-    raw = await read_bytes(request)
+    raw = await read_bytes(request, SMALL_BYTES)
     try:
         pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError as error:
@@ -91,7 +103,8 @@ def query_values(request: Request) -> dict[str, Any]:
 def known_only(values: Mapping[str, Any], allowed: Iterable[str], *, required: Iterable[str] = ()) -> None:
     """Raise `ArgumentsInvalid` with every key that is not allowed, what was meant, and every one that is missing."""
     known = list(allowed)
-    faults = [unknown_key(name, known) for name in values if name not in known]
+    unknown = islice((name for name in values if name not in known), MOST_FAULTS)
+    faults = [unknown_key(name, known) for name in unknown]
     faults += [FieldFault(name, "this is needed", expected="a value") for name in required if name not in values]
     if faults:
         raise ArgumentsInvalid(faults)

@@ -1,6 +1,7 @@
 """Is it alive, is it ready, how busy is it: for whoever runs the desk."""
 
 import hmac
+from typing import Final
 
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -9,10 +10,14 @@ from starlette.responses import Response
 
 from agent_server.auth import address, bearer
 from agent_server.desk import Desk
+from agent_server.probe import NOT_READY, READY, mark_of
 from agent_server.rest.answers import json_response
 from core.errors import DeskError, Forbidden
 from core.settings import LOOPBACK, Settings
 from core.storage.migrations import HEAD_REVISION
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods counted by name; anybody can invent others, and each would stay in memory."""
 
 
 class OperatorRequired(Forbidden):
@@ -35,6 +40,7 @@ class Metrics:
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
+        method = method if method in METHODS else "other"
         self.requests.labels(method, route, str(status)).inc()
         self.seconds.labels(method, route).observe(seconds)
 
@@ -46,6 +52,7 @@ class Metrics:
 def router(desk: Desk, metrics: Metrics) -> APIRouter:
     """Return the routes for the operator."""
     routes = APIRouter(tags=["health"])
+    mark = mark_of(desk.services.settings)
 
     @routes.get("/healthz", summary="The process answers")
     async def healthz() -> Response:
@@ -55,7 +62,7 @@ def router(desk: Desk, metrics: Metrics) -> APIRouter:
     async def readyz() -> Response:
         checks = await check(desk)
         is_ready = all(value == "ok" for value in checks.values())
-        body = {"status": "ready" if is_ready else "not ready", "checks": checks}
+        body = {"status": READY if is_ready else NOT_READY, "checks": checks, "desk": mark}
         return json_response(body, status=200 if is_ready else 503, headers={"Cache-Control": "no-store"})
 
     @routes.get("/metrics", include_in_schema=False)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from agent_server.desk import Desk
 from agent_server.rest.answers import answer, envelope, json_response
-from tools.exports.skill_md import render
+from tools.exports.skill_md import document
 
 NAME: Final = "dingpan"
 DESCRIPTION: Final = "A trading desk that an AI agent can operate and a person keeps the keys of."
@@ -33,9 +33,16 @@ def router(desk: Desk) -> APIRouter:
         shown = {"version": release(), "name": NAME, "description": DESCRIPTION, "updatedAt": UPDATED}
         return json_response(envelope(None, request, beside=shown))
 
-    @routes.get("/api/public/agent/skill-manifest", summary="The manual for agents, as Markdown")
+    markdown: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}}
+
+    @routes.get(
+        "/api/public/agent/skill-manifest",
+        summary="The manual for agents, as Markdown",
+        response_class=Response,
+        responses=markdown,
+    )
     async def skill_manifest() -> Response:
-        return Response(render(desk.registry), media_type="text/markdown; charset=utf-8")
+        return Response(document(desk.registry, version=release()), media_type="text/markdown; charset=utf-8")
 
     @routes.get("/api/public/agent/capabilities", summary="Method, path and scope of every skill")
     async def capabilities(request: Request) -> Response:

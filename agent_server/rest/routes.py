@@ -12,10 +12,9 @@ from starlette.routing import BaseRoute
 
 from agent_server.auth import caller_of
 from agent_server.desk import Desk
-from agent_server.rest.body import query_values, read_object
+from agent_server.rest.body import body_limit, query_values, read_object
 from agent_server.rest.plain_route import PlainRoute
 from agent_server.rest.skills import run
-from core.errors import ArgumentsInvalid, FieldFault
 from tools.envelope import APPROVAL_KEYS, IDEMPOTENCY_KEYS, Params, read_params
 from tools.skill import Skill
 
@@ -37,19 +36,19 @@ def _precedence(path: str) -> list[tuple[bool, str]]:
 def _route(desk: Desk, path: str, method: str, *, skills: tuple[Skill, ...]) -> PlainRoute:
     async def endpoint(request: Request) -> Response:
         caller = await caller_of(request, desk)
-        params = await read_parameters(request)
+        params = await read_parameters(request, limit=body_limit(caller))
         skill = pick(skills, params.flat)
         return await run(request, desk, caller=caller, skill_id=skill.skill_id, params=params)
 
     return PlainRoute(path, endpoint, methods=[method], name=skills[0].skill_id)
 
 
-async def read_parameters(request: Request) -> Params:
+async def read_parameters(request: Request, *, limit: int) -> Params:
     """Return the parameters of the path, the query and the body as one flat set.
 
     `approvalId` and `idempotencyKey` may stand in the query or the body: this address has no `params`.
     """
-    query, body = query_values(request), await read_object(request)
+    query, body = query_values(request), await read_object(request, limit=limit)
     steering = {name: source[name] for source in (query, body) for name in source if name in STEERING}
     subtrees = {
         "pathParams": dict(request.path_params),
@@ -60,20 +59,13 @@ async def read_parameters(request: Request) -> Params:
 
 
 def pick(skills: Sequence[Skill], params: Mapping[str, Any]) -> Skill:
-    """Return the skill of the asset class that is asked for; stocks when none is.
+    """Return the skill of the asset class that is asked for; that of stocks when none is, or one the desk has not.
 
-    Raises `ArgumentsInvalid` for a class the desk does not have.
+    The skill itself refuses a class it is not for, in the words that `POST /agent/skills/execute` gives too.
     """
-    classes = {skill.asset_class: skill for skill in skills if skill.asset_class is not None}
-    if not classes:
-        return skills[0]
+    classes = {skill.asset_class: skill for skill in skills}
     asked = next((params[name] for name in ASSET_CLASS if params.get(name) is not None), FIRST_CLASS)
-    skill = classes.get(asked) if isinstance(asked, str) else None
-    if skill is None:
-        known = ", ".join(sorted(classes))
-        message = f"this desk does not have the asset class {str(asked)[:40]!r} yet; it has {known}"
-        raise ArgumentsInvalid([FieldFault("asset_class", message, expected=known, got=str(asked)[:40])])
-    return skill
+    return classes.get(asked if isinstance(asked, str) else FIRST_CLASS) or classes.get(FIRST_CLASS) or skills[0]
 
 
 def _without_steering(values: dict[str, Any]) -> dict[str, Any]:

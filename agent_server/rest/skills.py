@@ -13,7 +13,7 @@ from agent_server.desk import Desk
 from agent_server.errors import trace_of
 from agent_server.json_text import encode
 from agent_server.rest.answers import envelope, json_response
-from agent_server.rest.body import flag, known_only, query_values, read_object, text_field
+from agent_server.rest.body import body_limit, flag, known_only, query_values, read_object, text_field
 from agent_server.rest.documentation import parameter, problems
 from agent_server.rest.plain_route import PlainRoute
 from agent_server.rest.presets import preset_named
@@ -56,7 +56,7 @@ def skill_routes(desk: Desk) -> list[BaseRoute]:
 
     async def execute(request: Request) -> Response:
         caller = await caller_of(request, desk)
-        asked = read_execute(await read_object(request))
+        asked = read_execute(await read_object(request, limit=body_limit(caller)))
         return await run(request, desk, caller=caller, skill_id=asked.skill_id, params=asked.params)
 
     return [

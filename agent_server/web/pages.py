@@ -68,9 +68,9 @@ class Site:
         """Answer a page in the language of the request; `?lang=` is remembered for the next page."""
         words = words_for(request)
         here = {name: value for name, value in request.query_params.items() if name not in {"lang", "failed"}}
-        switch = f"{request.url.path}?{urlencode(here | {'lang': words.other})}"
+        switch = "?" + urlencode(here | {"lang": words.other})
         text = self.environment.get_template(template).render(
-            words=words, session=session, switch=switch, path=request.url.path, **data
+            words=words, session=session, switch=switch, path=request.scope["path"], **data
         )
         response = HTMLResponse(text, status, headers={"Cache-Control": "no-store", "Vary": "Accept-Language, Cookie"})
         if request.query_params.get("lang") in LANGUAGES:
@@ -96,7 +96,7 @@ class Site:
         if "text/html" not in request.headers.get("accept", ""):
             return None
         if error.kind is ErrorKind.UNAUTHENTICATED and request.method == "GET":
-            return RedirectResponse("/login?" + urlencode({"next": request.url.path}), status_code=303)
+            return RedirectResponse("/login?" + urlencode({"next": request.scope["path"]}), status_code=303)
         trace_id = trace_of(request)
         return self.render(request, "problem.html", status=status_of(error), error=error, trace_id=trace_id)
 

@@ -9,7 +9,7 @@ LANGUAGES: Final = ("en", "zh")
 COOKIE: Final = "dingpan_lang"
 
 TEXT: Final[Mapping[str, tuple[str, str]]] = {
-    "desk": ("dingpan", "定盘"),
+    "desk": ("dingpan", "盯盘"),
     "tagline": ("An agent operates it; a person keeps the keys.", "智能体操盘，人掌钥匙。"),
     "other_language": ("中文", "English"),
     "skip": ("Skip to content", "跳到正文"),
@@ -92,6 +92,7 @@ TEXT: Final[Mapping[str, tuple[str, str]]] = {
     "token_name": ("Name", "名称"),
     "token_name_help": ("Which agent or script will hold it?", "由哪个智能体或脚本使用？"),
     "token_presets": ("What it may do", "允许做什么"),
+    "skill_count": ("{count} skills", "{count} 项技能"),
     "token_days": ("Days until it expires", "有效天数"),
     "mint": ("Make the token", "生成令牌"),
     "minted": ("The token is made", "令牌已生成"),

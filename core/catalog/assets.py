@@ -6,13 +6,14 @@ the asset. The SQL is made from the description, here only.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from core.catalog.index_codes import CODE_TO_SYMBOL, INDEX_CODES
 from core.catalog.model import Asset, AssetColumn, ColumnKind, ColumnRole, Sensitivity
 from core.market.datasets import DATASETS
 from core.market.manifest import Manifest
+from core.market.service_minutes import MINUTE_BARS
 
 TEXT, INTEGER, NUMBER, BOOLEAN = ColumnKind.TEXT, ColumnKind.INTEGER, ColumnKind.NUMBER, ColumnKind.BOOLEAN
 SQL_TYPES: Final = {TEXT: "VARCHAR", INTEGER: "BIGINT", NUMBER: "DOUBLE", BOOLEAN: "BOOLEAN"}
@@ -32,7 +33,7 @@ EXPRESSIONS: Final = {
     "index_code": CODE_SQL.format(other="symbol"),
     "market": "split_part(symbol, '.', 2)",
     "bar_time": "strftime(bar_end, '%Y-%m-%d %H:%M:%S')",
-    "true": "true",
+    "final": "is_final",
     "pay_day": "strftime(pay_date, '%Y%m%d')",
 }
 """Columns that are computed; any other source names a column of the dataset."""
@@ -43,10 +44,19 @@ ROLES: Final = {"code": ColumnRole.CODE, "day": ColumnRole.DAY, "pay_day": Colum
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of one dataset that belong to an asset. `where` is SQL over the dataset's columns."""
+    """The rows of one dataset that belong to an asset. `where` is SQL over the dataset's columns.
+
+    `relation` is SQL to read instead of the dataset, where rows are worked out from it.
+    """
 
     dataset: str
     where: str = "true"
+    relation: str = ""
+
+    @property
+    def origin(self) -> str:
+        """SQL to read from."""
+        return f"({self.relation})" if self.relation else f'"{self.dataset}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class MarketTable:
             for column in self.asset.columns
         ]
         hidden = [f"symbol AS {SYMBOL}", f"CAST({self.day} AS DATE) AS {DAY}"]
-        return f'SELECT {", ".join(columns + hidden)} FROM "{part.dataset}" WHERE {part.where}'
+        return f"SELECT {', '.join(columns + hidden)} FROM {part.origin} WHERE {part.where}"
 
     def _expression(self, source: str, stored: Mapping[str, str], kind: ColumnKind) -> str:
         if source in EXPRESSIONS:
@@ -155,10 +165,11 @@ _PRICES = (
 _BARS = (
     "day_id text day; STOCK_NUM text code; MARKET text market; interval_type text frequency; bar_time text bar_time; "
     "OPEN_PRICE number open; HIGH_PRICE number high; LOW_PRICE number low; CLOSE_PRICE number close; "
-    "VOLUME integer volume; AMOUNT number amount; is_final boolean true; source text source"
+    "VOLUME integer volume; AMOUNT number amount; is_final boolean final; source text source"
 )
 _STOCK_DAY_INDICES = ", ".join(f"'{row.symbol}'" for row in INDEX_CODES if row.in_stock_day)
 _RAW = "Prices as traded, not adjusted; volumes in shares; amounts in the currency."
+_MADE = "Longer bars that no source brought are made of 1-minute bars; is_final is false while minutes are missing."
 
 MARKET_TABLES: Final[Mapping[int, MarketTable]] = {
     table.asset.asset_id: table
@@ -191,8 +202,8 @@ MARKET_TABLES: Final[Mapping[int, MarketTable]] = {
             "stock_kline",
             _BARS,
             description="A股分钟线 | Minute bars of A shares and indices: 1, 5, 15, 30 and 60 minutes.",
-            origin=f"{_RAW} bar_time is the end of the bar, China time.",
-            parts=(Part("minute", "NOT ends_with(symbol, '.HK')"),),
+            origin=f"{_RAW} bar_time is the end of the bar, China time. {_MADE}",
+            parts=(Part("minute", "NOT ends_with(symbol, '.HK')", MINUTE_BARS),),
             category="minute",
             key="STOCK_NUM MARKET interval_type bar_time",
             day="bar_end",
@@ -202,8 +213,8 @@ MARKET_TABLES: Final[Mapping[int, MarketTable]] = {
             "stock_kline_hk",
             _BARS,
             description="港股分钟线 | Minute bars of Hong Kong shares.",
-            origin=f"{_RAW} bar_time is the end of the bar, Hong Kong time.",
-            parts=(Part("minute", "ends_with(symbol, '.HK')"),),
+            origin=f"{_RAW} bar_time is the end of the bar, Hong Kong time. {_MADE}",
+            parts=(Part("minute", "ends_with(symbol, '.HK')", MINUTE_BARS),),
             category="minute",
             key="STOCK_NUM MARKET interval_type bar_time",
             day="bar_end",
@@ -243,3 +254,11 @@ FIRST_TEAM_ASSET: Final = 1001
 
 RESERVED_NAMES: Final = frozenset(table.asset.asset_name for table in MARKET_TABLES.values()) | frozenset(DATASETS)
 """Names no team may give: those of the desk's assets and of the datasets behind them."""
+
+
+def newest_partition(table: MarketTable, manifest: Manifest) -> date | None:
+    """Return the newest day of an asset that is read by day: the last of its first dataset that has rows."""
+    if table.asset.partition_column is None:
+        return None
+    entries = (manifest.datasets.get(part.dataset) for part in table.parts)
+    return next((entry.last_date for entry in entries if entry is not None and entry.last_date), None)

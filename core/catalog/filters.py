@@ -15,6 +15,8 @@ from core.catalog.model import Asset, AssetColumn, ColumnKind, ColumnRole, Scala
 from core.errors import FieldFault
 
 MAXIMUM_VALUES: Final = 1000
+LARGEST_POWER: Final = 400
+"""Numbers of more digits are beyond every column, and beyond what decimal arithmetic can round."""
 
 Given = str | int | bool | Decimal
 FilterValue = Given | list[str | int | Decimal]
@@ -183,8 +185,9 @@ def _listed(value: FilterValue) -> Sequence[Given]:
         return [item.strip() for item in value.split(",") if item.strip()]
     try:
         items = json.loads(value, parse_float=Decimal)
-    except json.JSONDecodeError as error:
-        raise _Unusable(f"starts like a JSON list and is none: {error.msg}", expected='["000878","600519"]') from error
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
+        message = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
+        raise _Unusable(f"starts like a JSON list and is none: {message}", expected='["000878","600519"]') from error
     if not isinstance(items, list) or not all(isinstance(item, str | int | Decimal) for item in items):
         raise _Unusable("must be a list of texts or numbers", expected='["000878","600519"]')
     return items
@@ -231,7 +234,7 @@ def _number(column: AssetColumn, value: Given) -> int | float:
         number = Decimal(value.strip() if isinstance(value, str) else str(value))
     except InvalidOperation as error:
         raise _Unusable(f"{column.name} holds numbers", expected="a number") from error
-    if not number.is_finite():
+    if not number.is_finite() or number.adjusted() > LARGEST_POWER:
         raise _Unusable(f"{column.name} holds finite numbers", expected="a finite number")
     if column.kind is ColumnKind.INTEGER and number == number.to_integral_value() and abs(number) < 2**63:
         return int(number)

@@ -63,6 +63,30 @@ def run_on_relation(relation: Relation, sql: str, parameters: Sequence[object]) 
         return connection.sql(sql, params=list(parameters)).to_arrow_table()
 
 
+class MemoryTable:
+    """Rows held in a database in memory, for queries of ours that come again and again. Safe to share by threads."""
+
+    NAME: Final = "kept"
+
+    def __init__(self, rows: "pa.Table") -> None:
+        import duckdb  # noqa: PLC0415 - heavy; loaded on first use
+
+        settings: dict[str, Any] = {**SAFE_SETTINGS, "threads": 1}
+        self._connection = duckdb.connect(":memory:", config=settings)
+        self._connection.register("given", rows)
+        self._connection.execute(f"CREATE TABLE {self.NAME} AS SELECT * FROM given")
+        self._connection.unregister("given")
+        _lock(self._connection)
+
+    def run(self, sql: str, parameters: Sequence[object]) -> "pa.Table":
+        """Run SQL written in this package over the table `kept`."""
+        cursor = self._connection.cursor()
+        try:
+            return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+        finally:
+            cursor.close()
+
+
 class UserQueries:
     """Runs SQL that somebody else wrote. Blocking: call it in a thread."""
 
@@ -146,9 +170,12 @@ def _define(connection: "duckdb.DuckDBPyConnection", named: Mapping[str, Relatio
         connection.register(source, opened())
     for name, relation in named.items():
         columns = connection.sql(f"SELECT * FROM ({relation.sql}) LIMIT 0").columns
-        shown = ", ".join(f'"{column}"' for column in columns if not column.startswith("_"))
-        quoted = '"' + name.replace('"', '""') + '"'
-        connection.execute(f"CREATE VIEW {quoted} AS SELECT {shown} FROM ({relation.sql})")
+        shown = ", ".join(_quoted(column) for column in columns if not column.startswith("_"))
+        connection.execute(f"CREATE VIEW {_quoted(name)} AS SELECT {shown} FROM ({relation.sql})")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _check(

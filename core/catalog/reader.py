@@ -6,7 +6,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from core.access.model import Caller
-from core.catalog.assets import MARKET_TABLES, MarketTable
+from core.catalog.assets import MARKET_TABLES
+from core.catalog.latest_day import LatestDays
 from core.catalog.model import Asset, Cell, Row
 from core.catalog.problems import AssetNotFound
 from core.catalog.query import Relation, run_on_relation
@@ -30,12 +31,21 @@ class ReadRows:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The SQL of all rows, and what runs a query over it."""
+
+    sql: str
+    run: Callable[[Condition], "pa.Table"]
+
+
 class AssetReader:
     """Reads rows of assets. Blocking: call it in a thread."""
 
     def __init__(self, store: MarketStore, tables: TeamTables) -> None:
         self._store = store
         self._tables = tables
+        self._latest = LatestDays(store)
 
     def relation(self, asset: Asset, caller: Caller) -> Relation:
         """Return the rows of an asset that this caller may read; visibility and row rules are applied here.
@@ -55,20 +65,25 @@ class AssetReader:
 
     def page(self, asset: Asset, caller: Caller, plan: Plan) -> ReadRows:
         """Read one page and count all rows of the plan."""
-        relation = self.relation(asset, caller)
+        source = self._source(asset, caller, plan)
         table = MARKET_TABLES.get(asset.asset_id)
-        found = self._run(page_query(asset, relation.sql, plan, table), relation, table)
+        found = source.run(page_query(asset, source.sql, plan, table))
         rows = tuple(_row(row) for row in found.to_pylist())
         if len(rows) < plan.limit and (rows or plan.offset == 0):
             return ReadRows(rows, plan.offset + len(rows))  # the page that is not full is the last one
-        total = self._run(count_query(relation.sql, plan, table), relation, table)["total"][0].as_py()
+        total = source.run(count_query(source.sql, plan, table))["total"][0].as_py()
         return ReadRows(rows, int(total))
 
-    def _run(self, query: Condition, relation: Relation, table: MarketTable | None) -> "pa.Table":
-        """Run one of our queries: over the market store's own connection, or over a team's table."""
-        if table is not None:
-            return self._store.query(query.sql, query.values)
-        return run_on_relation(relation, query.sql, query.values)
+    def _source(self, asset: Asset, caller: Caller, plan: Plan) -> _Source:
+        """Choose where a plan is run: the newest day in memory, the market store's connection, or a team's table."""
+        relation = self.relation(asset, caller)
+        table = MARKET_TABLES.get(asset.asset_id)
+        if table is None:
+            return _Source(relation.sql, lambda query: run_on_relation(relation, query.sql, query.values))
+        kept = self._latest.covering(table, plan)
+        if kept is not None:
+            return _Source(f"SELECT * FROM {kept.NAME}", lambda query: kept.run(query.sql, query.values))
+        return _Source(relation.sql, lambda query: self._store.query(query.sql, query.values))
 
     def _dataset(self, name: str) -> Callable[[], Any]:
         """Return a function that opens a dataset of the market store as Arrow, without reading it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final
 
-from core.catalog.assets import MARKET_TABLES
+from core.catalog.assets import MARKET_TABLES, newest_partition
 from core.catalog.filters import Filter, FilterSlot, Operator, find_column, read_filter
 from core.catalog.index_codes import SYMBOL_TO_CODE
 from core.catalog.model import AnonymousLimits, Asset, ColumnRole, PartitionNote
@@ -81,16 +81,12 @@ def read_plan(asset: Asset, request: DataRequest) -> Plan:
 
 
 def guard_partition(asset: Asset, plan: Plan, manifest: Manifest) -> tuple[Plan, PartitionNote | None]:
-    """Limit a read that does not name the partition column to the newest partition, and say so.
-
-    The newest partition is the last day of the asset's first dataset that has rows.
-    """
+    """Limit a read that does not name the partition column to the newest partition, and say so."""
     column = asset.column(asset.partition_column) if asset.partition_column else None
     table = MARKET_TABLES.get(asset.asset_id)
     if column is None or table is None or any(item.column.name == column.name for item in plan.filters):
         return plan, None
-    entries = (manifest.datasets.get(part.dataset) for part in table.parts)
-    newest = next((entry.last_date for entry in entries if entry is not None and entry.last_date), None)
+    newest = newest_partition(table, manifest)
     if newest is None:
         return plan, None
     value = newest.strftime("%Y%m%d")

@@ -45,7 +45,7 @@ from core.catalog.store import AssetStore
 from core.catalog.tables import TeamTables, WrittenTable
 from core.clock import Clock
 from core.errors import ArgumentsInvalid, FieldFault
-from core.market.model import Adjustment
+from core.market.model import Adjustment, Provenance
 from core.market.service import MarketService
 from core.storage.unit_of_work import UnitOfWork
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+DAY_COLUMN: Final = "day_id"
 MAXIMUM_PAGE: Final = 200
 SIMULATED: Final = "The market is simulated: every figure is invented."
 RAW_ASSETS: Final = frozenset({"stock_day", "stock_kline", "index_day"})
@@ -248,7 +249,7 @@ class CatalogService:
             reason = empty_reason(asset, notes.plan, total=read.total, has_data=has_data, row_filter=row_filter)
         return DataMeta(
             dataset=asset.asset_name,
-            as_of=max((origin.as_of for origin in origins if origin.as_of), default=_as_of(asset)),
+            as_of=_as_of(asset, read, origins),
             simulated=simulated,
             adjustment=Adjustment.RAW if asset.is_own and asset.asset_name in RAW_ASSETS else None,
             currency=CURRENCIES.get(asset.asset_name) if asset.is_own else None,
@@ -298,6 +299,11 @@ def _id_needed(given: str, assets: Sequence[Asset]) -> AssetIdNeeded:
     return AssetIdNeeded(given=given, hint=hint, did_you_mean=[asset.asset_name for asset in close])
 
 
-def _as_of(asset: Asset) -> str | None:
-    """Return the moment a team's table was written."""
-    return asset.last_updated.isoformat() if asset.last_updated and not asset.is_own else None
+def _as_of(asset: Asset, read: ReadRows, origins: Sequence[Provenance]) -> str | None:
+    """Return the newest day among the rows shown; of an asset without days the day of its data, or of its writing."""
+    if not asset.is_own:
+        return asset.last_updated.isoformat() if asset.last_updated else None
+    if asset.column(DAY_COLUMN) is None:
+        return max((origin.as_of for origin in origins if origin.as_of), default=None)
+    newest = max((str(row[DAY_COLUMN]) for row in read.rows), default="")
+    return f"{newest[:4]}-{newest[4:6]}-{newest[6:]}" if newest else None

@@ -15,6 +15,8 @@ from core.market.model import Adjustment, BarSeries, Instrument, Provenance, Quo
 from core.market.sources import BarSource, InstrumentSource, QuoteSource, SourceLacks, SourceUnavailable
 
 LIVE: Final = "live"
+REMEMBERED_MARK: Final = ", remembered"
+"""How the source of a remembered quote ends."""
 FIRST_REST_SECONDS: Final = 30.0
 LONGEST_REST_SECONDS: Final = 600.0
 
@@ -281,7 +283,7 @@ async def _quotes_of(source: QuoteSource, *, symbols: Sequence[str]) -> list[Quo
 
 def _remembered(quote: Quote) -> Quote:
     """Mark a quote so that it cannot be taken for a live one, wherever it travels."""
-    return replace(quote, source=f"{quote.source}, remembered")
+    return replace(quote, source=f"{quote.source}{REMEMBERED_MARK}")
 
 
 def _age(saved_at: datetime, clock: Clock) -> str:

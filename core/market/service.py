@@ -14,6 +14,7 @@ from typing import Any, Final
 from core.clock import CHINA, Clock, china_today
 from core.errors import Invalid
 from core.market.bar_store import MarketStore
+from core.market.fallback import Sourced
 from core.market.instruments import SecurityMaster
 from core.market.manifest import Manifest
 from core.market.model import (
@@ -29,10 +30,10 @@ from core.market.model import (
     TradingDay,
 )
 from core.market.service_bars import decimal_of
+from core.market.service_live import NOTHING, LiveAnswer, LivePrices, SourcedQuotes
 from core.market.service_master import build_master
 from core.market.service_quotes import QuoteBook, last_session
 from core.market.service_series import Series, SeriesRequest, read_series
-from core.market.sources import QuoteSource, SourceUnavailable
 from core.market.trading_calendar import TradingCalendars
 
 BAR_DATASETS: Final = frozenset({"daily", "index_daily", "hk_daily", "minute"})
@@ -57,15 +58,15 @@ class _Generation:
 
 @dataclass(slots=True)
 class MarketService:
-    """See the module. `live` answers for today's prices; without it the stored bars do."""
+    """See the module. `live` answers for today's prices; without it, and on the simulated market, stored bars do."""
 
     store: MarketStore
     clock: Clock
     calendars: TradingCalendars = field(default_factory=TradingCalendars.load)
-    live: QuoteSource | None = None
+    live: SourcedQuotes | None = None
     _kept: _Generation | None = field(default=None, init=False)
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
-    _live_failure: str | None = field(default=None, init=False)
+    _prices: LivePrices | None = field(default=None, init=False)
 
     @property
     def is_simulated(self) -> bool:
@@ -109,10 +110,19 @@ class MarketService:
         Today's prices come from the live source where there is one; what it does not know, or all when it fails, from
         the stored bars.
         """
+        return dict((await self.quotes_sourced(symbols, as_of=as_of)).value)
+
+    async def quotes_sourced(
+        self, symbols: Sequence[str], *, as_of: date | None = None
+    ) -> Sourced[Mapping[str, Quote]]:
+        """Return what `quotes` does, with its provenance: which sources, which of them failed, what is remembered."""
         today = china_today(self.clock)
-        live = await self._live_quotes(symbols) if as_of in {None, today} else {}
-        rest = [symbol for symbol in symbols if symbol not in live]
-        return {**live, **(await self._stored_quotes(rest, as_of or today))}
+        prices = self._live_prices() if as_of in {None, today} else None
+        live = await prices.get(symbols) if prices else NOTHING
+        rest = [symbol for symbol in symbols if symbol not in live.quotes]
+        stored = await self._stored_quotes(rest, as_of or today)
+        found = {**live.quotes, **stored}
+        return Sourced(found, self._quote_provenance(found, live, rest))
 
     async def bars(
         self,
@@ -194,6 +204,11 @@ class MarketService:
             warnings=tuple(self._warnings(dataset)),
         )
 
+    async def close(self) -> None:
+        """Give up live prices that are still being fetched."""
+        if self._prices is not None:
+            await self._prices.close()
+
     async def status(self) -> dict[str, Any]:
         """Describe the market folder: datasets with rows and days, calendars, warnings."""
         manifest = self.store.manifest()
@@ -203,7 +218,7 @@ class MarketService:
             "committed_at": manifest.committed_at,
             "simulated": manifest.is_simulated,
             "instruments": len((await self._current()).master.by_symbol),
-            "live_source": self.live.name if self.live else None,
+            "live_source": self.live.name if self.live and not manifest.is_simulated else None,
             "datasets": {
                 name: {"rows": e.rows, "first_day": e.first_date, "last_day": e.last_date, "simulated": e.simulated}
                 for name, e in sorted(manifest.datasets.items())
@@ -235,22 +250,36 @@ class MarketService:
         book = (await self._current()).book
         return book.get(symbols, day) if book.is_warm(symbols, day) else await asyncio.to_thread(book.get, symbols, day)
 
-    async def _live_quotes(self, symbols: Sequence[str]) -> dict[str, Quote]:
-        if self.live is None or not symbols:
-            return {}
-        try:
-            found = await self.live.quotes(symbols)
-        except SourceUnavailable as failure:
-            self._live_failure = failure.message
-            return {}
-        self._live_failure = None
-        return {quote.symbol: quote for quote in found if quote.symbol in symbols}
+    def _live_prices(self) -> LivePrices | None:
+        """Return the live prices; None on the simulated market, with which real prices are never mixed."""
+        if self.live is None or self.is_simulated:
+            return None
+        if self._prices is None:
+            self._prices = LivePrices(self.live, self.clock)
+        return self._prices
+
+    def _quote_provenance(self, found: Mapping[str, Quote], live: LiveAnswer, rest: Sequence[str]) -> Provenance:
+        """Name the stored dataset where bars answered, the live sources where they did."""
+        dataset = "hk_daily" if all(symbol.endswith(".HK") for symbol in rest or found) else "daily"
+        newest = max((quote.trade_date for quote in found.values()), default=None)
+        currencies = {quote.currency for quote in found.values()}
+        currency = currencies.pop() if len(currencies) == 1 else None
+        source = self.provenance(dataset, as_of=newest, adjustment=Adjustment.RAW, currency=currency)
+        calendars = tuple(self.calendars.warnings(china_today(self.clock)))
+        stale = tuple(self._stale(dataset)) if rest else ()
+        source = replace(source, warnings=(*live.warnings, *stale, *calendars))
+        if not live.quotes:
+            return source
+        sources = ", ".join(sorted({quote.source for quote in live.quotes.values()}))
+        latest = max(quote.at for quote in live.quotes.values()).isoformat()
+        named = f"live quotes ({sources})"
+        return replace(source, dataset=f"{named}, {source.dataset}" if rest else named, as_of=latest)
 
     def _series_provenance(self, series: Series, symbol: str) -> Provenance:
         currency = Exchange(symbol.partition(".")[2]).currency
         source = self.provenance(series.dataset, as_of=series.newest, adjustment=series.adjustment, currency=currency)
         if series.newest is not None:
-            return source
+            return replace(source, warnings=(*source.warnings, *series.warnings))
         return replace(
             source, as_of=None, warnings=(*source.warnings, f"No bars of {symbol} are stored for these days.")
         )
@@ -260,8 +289,8 @@ class MarketService:
         return stale + self._general_warnings()
 
     def _general_warnings(self) -> list[str]:
-        failed = [f"Live prices are missing, stored ones stand in: {self._live_failure}"] if self._live_failure else []
-        return failed + self.calendars.warnings(china_today(self.clock))
+        prices = self._live_prices()
+        return [*(prices.warnings() if prices else ()), *self.calendars.warnings(china_today(self.clock))]
 
     def _stale(self, dataset: str) -> list[str]:
         """Warn when the newest bar is older than the last finished trading day. Simulated days never age."""
@@ -269,12 +298,13 @@ class MarketService:
         if entry is None or entry.last_date is None or entry.simulated:
             return []
         exchange = Exchange.HKEX if dataset == "hk_daily" else Exchange.SSE
-        expected = self._last_finished(exchange)
+        expected = self.last_finished_day(exchange)
         if expected is None or entry.last_date >= expected:
             return []
         return [f"The newest bar in {dataset} is of {entry.last_date}; the last finished trading day is {expected}."]
 
-    def _last_finished(self, exchange: Exchange) -> date | None:
+    def last_finished_day(self, exchange: Exchange) -> date | None:
+        """Return the newest trading day whose bars are whole by now; None where the calendar knows none."""
         now = self.clock.now().astimezone(CHINA)
         finished = now.time() >= COMPLETE_AT.get(exchange, MAINLAND_COMPLETE_AT)
         day = now.date() if finished else date.fromordinal(now.date().toordinal() - 1)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.clock import china_today
+from core.clock import CHINA, china_today
 from core.errors import Invalid
 from core.market.model import (
     Adjustment,
@@ -36,6 +36,12 @@ class TooMuchAsked(Invalid):
     """More was asked for than one answer holds."""
 
     template = "{argument} asks for {given}; one answer holds {least} to {most}."
+
+
+class NoSuchPage(Invalid):
+    """A page before the first or after the last."""
+
+    template = "There is no page {page}; there are pages 1 to {pages}."
 
 
 class DayInFuture(Invalid):
@@ -119,15 +125,10 @@ async def quote_list(market: MarketService, codes: Sequence[str], *, as_of: date
     if as_of is not None and as_of > today:
         raise DayInFuture(argument="as_of", day=as_of, today=today)
     symbols = list(dict.fromkeys([(await market.instrument(code)).symbol for code in codes]))
-    found = await market.quotes(symbols, as_of=as_of)
+    answer = await market.quotes_sourced(symbols, as_of=as_of)
+    found = answer.value
     quotes = [found[symbol] for symbol in symbols if symbol in found]
-    newest = max((quote.trade_date for quote in quotes), default=None)
-    dataset = "hk_daily" if all(symbol.endswith(".HK") for symbol in symbols) else "daily"
-    currencies = {quote.currency for quote in quotes}
-    meta = market.provenance(
-        dataset, as_of=newest, adjustment=Adjustment.RAW, currency=currencies.pop() if len(currencies) == 1 else None
-    )
-    return QuoteList(quotes=quotes, without_price=[s for s in symbols if s not in found], meta=meta)
+    return QuoteList(quotes=quotes, without_price=[s for s in symbols if s not in found], meta=answer.provenance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,7 @@ async def bar_page(market: MarketService, wanted: BarsWanted) -> BarPage:
     total = len(series)
     pages = -(-total // wanted.size)
     if wanted.page is not None:
-        _check_size("page", wanted.page, max(pages, 1))
+        _check_page(wanted.page, max(pages, 1))
     first = total - wanted.size if wanted.page is None else (wanted.page - 1) * wanted.size
     shown = slice(max(first, 0), max(first, 0) + wanted.size if wanted.page else total)
     bars = _bars_of(series, shown)
@@ -197,6 +198,11 @@ def _check_size(argument: str, given: int, most: int) -> None:
         raise TooMuchAsked(argument=argument, given=given, least=1, most=most)
 
 
+def _check_page(page: int, pages: int) -> None:
+    if not 1 <= page <= pages:
+        raise NoSuchPage(page=page, pages=pages)
+
+
 def _with_cut(source: Provenance, *, shown: int, total: int, wanted: BarsWanted) -> Provenance:
     if wanted.page is not None or shown == total:
         return source
@@ -219,6 +225,8 @@ def _bars_of(series: BarSeries, shown: slice) -> list[Bar]:
 
 def _bar(row: tuple[Any, ...], places: int | None) -> Bar:
     time, *prices, volume, amount = row
+    if isinstance(time, datetime):
+        time = time.replace(tzinfo=CHINA)
     opened, high, low, close, pre_close = (decimal_of(p if places is None else round(p, places)) for p in prices)
     nothing = Decimal(0)
     return Bar(

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.clock import CHINA
 from core.market.bar_store import MarketStore
 from core.market.instruments import SecurityMaster
 from core.market.model import Adjustment, Frequency, InstrumentKind
 from core.market.service_bars import AdjustmentUnavailable, adjust, columns_of, factors_of
+from core.market.service_minutes import MADE, chosen_bars
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,17 +36,19 @@ class SeriesRequest:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Bars as read: the dataset and the adjustment they really have."""
+    """Bars as read: the dataset and the adjustment they really have, and what to know about them."""
 
     dataset: str
     adjustment: Adjustment
     times: NDArray[np.datetime64]
     columns: Mapping[str, NDArray[np.generic]]
+    warnings: tuple[str, ...] = ()
 
     @property
     def newest(self) -> date | datetime | None:
-        """The day or moment of the last bar."""
-        return self.times[-1].item() if len(self.times) else None
+        """The day of the last bar, or the moment in China at which it ends."""
+        last: date | datetime | None = self.times[-1].item() if len(self.times) else None
+        return last.replace(tzinfo=CHINA) if isinstance(last, datetime) else last
 
 
 def read_series(store: MarketStore, master: SecurityMaster, request: SeriesRequest) -> Series:
@@ -98,11 +102,18 @@ def _read_minutes(store: MarketStore, master: SecurityMaster, request: SeriesReq
         reason = "minute bars are raw only."
         raise AdjustmentUnavailable(symbol=request.symbol, adjustment=request.adjustment.value, reason=reason)
     symbols = master.all_symbols(request.symbol)
-    found = store.table("minute", symbols=symbols, start=request.start, end=request.end)
-    found = found.filter(_equal(found["frequency"].to_pylist(), request.frequency.value))
+    if request.frequency in MADE:
+        sql, values = chosen_bars(request.frequency, symbols, start=request.start, end=request.end)
+        found = store.query(sql, values)
+    else:
+        found = store.table("minute", symbols=symbols, start=request.start, end=request.end)
+        found = found.filter(_equal(found["frequency"].to_pylist(), request.frequency.value))
     found = _one_per_moment(found, symbols[0], "bar_end")
     times = found["bar_end"].combine_chunks().to_numpy(zero_copy_only=False).astype("datetime64[ms]")
-    return Series("minute", Adjustment.RAW, times, columns_of(found))
+    warnings: tuple[str, ...] = ()
+    if request.frequency in MADE and found.num_rows and not found["is_final"][-1].as_py():
+        warnings = (f"The last bar, ending {times[-1].item()}, is incomplete: its last minutes are not stored.",)
+    return Series("minute", Adjustment.RAW, times, columns_of(found), warnings)
 
 
 def _days_of(table: "pa.Table") -> NDArray[np.datetime64]:

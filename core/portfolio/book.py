@@ -85,14 +85,15 @@ class Book:
         """Store the facts of `plan` with their states and cash; return them with their ids. Call inside `uow.write`."""
         account = await self._store.claim(self._account, len(added), at=at)
         first = self._account.version + 1
-        numbered = [replace(fact, sequence=first + place, recorded_at=at) for place, fact in enumerate(added)]
-        identifiers = await self._store.add_facts(account.account_key, numbered, at=at)
-        stored = [replace(fact, fact_id=fact_id) for fact, fact_id in zip(numbered, identifiers, strict=True)]
+        identifiers = await self._store.add_facts(account.account_key, added, first=first, at=at)
+        stored = [
+            replace(fact, fact_id=fact_id, sequence=sequence, recorded_at=at)
+            for sequence, (fact, fact_id) in enumerate(zip(added, identifiers, strict=True), start=first)
+        ]
         groups = _by_symbol(stored)
-        for symbol, plan in plans.items():
-            state = plan.after(_moving(groups[symbol]))
-            if plan.is_due(state):
-                await self._store.save(_advanced(plan.before, account, state))
+        states = {symbol: plan.after(_moving(groups[symbol])) for symbol, plan in plans.items()}
+        due = [symbol for symbol, plan in plans.items() if plan.is_due(states[symbol])]
+        await self._store.save([_advanced(plans[symbol].before, account, states[symbol]) for symbol in due])
         await self._store.change_cash(account.account_key, cash_changes(stored, taken_back))
         return stored
 
@@ -100,7 +101,7 @@ class Book:
         """Return each instrument's checkpoint (an empty one when there is none) and the entries after it."""
         key = self._account.account_key
         found = {item.state.symbol: item for item in await self._store.checkpoints([key], symbols)} if key else {}
-        later = await self._store.later_entries([key]) if found else {}
+        later = await self._store.later_entries([key], symbols) if found else {}
         return {symbol: (found.get(symbol) or self._empty(symbol), later.get((key, symbol), [])) for symbol in symbols}
 
     def _empty(self, symbol: str) -> Checkpoint:

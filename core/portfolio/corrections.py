@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
@@ -10,7 +9,7 @@ from core.portfolio.book import Book, Plan
 from core.portfolio.entries import cents
 from core.portfolio.ledger import State
 from core.portfolio.model import TRADES, Account, Fact, FactKind, Removal
-from core.portfolio.recording import Recorder, valued
+from core.portfolio.recording import Recorder, reversal, valued
 from core.portfolio.refusals import (
     BoughtToday,
     EventWithoutHolding,
@@ -119,7 +118,7 @@ class Corrector:
             again = replace(
                 opening, quantity=target.quantity, price=target.price, amount=target.amount, note=target.note
             )
-            return [_reversal(opening, self._recorder.today(), target.note), _unstored(again)], [opening]
+            return [reversal(opening, self._recorder.today(), note=target.note), _unstored(again)], [opening]
         out = replace(target, kind=FactKind.TRANSFER_OUT, quantity=state.quantity, price=None, amount=cents(state.cost))
         return ([out, target] if state.quantity else [target]), []
 
@@ -141,7 +140,7 @@ class Corrector:
     ) -> _Withdrawal:
         instrument = await self._recorder.market.instrument(symbol)
         book = Book(store, account, self._recorder.terms([instrument]))
-        reversals = [_reversal(fact, self._recorder.today(), note) for fact in facts]
+        reversals = [reversal(fact, self._recorder.today(), note=note) for fact in facts]
         (checkpoint,) = await store.checkpoints([account.account_key], [symbol])
         before = await self._state(store, account, checkpoint)
         try:
@@ -170,17 +169,6 @@ class Corrector:
                 uow, withdrawal.book, withdrawal.facts, plans=withdrawal.plans, taken_back=withdrawal.taken_back
             )
         return withdrawal.removal
-
-
-def _reversal(fact: Fact, day: date, note: str) -> Fact:
-    return Fact(
-        kind=FactKind.REVERSAL,
-        trade_date=day,
-        symbol=fact.symbol,
-        currency=fact.currency,
-        reverses=fact.fact_id,
-        note=note,
-    )
 
 
 def _unstored(fact: Fact) -> Fact:

@@ -11,9 +11,8 @@ Everything inside is a scaled integer: one million trades fold in about two seco
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from core.portfolio.entries import RATE_ONE, Entry, Order, day_of
@@ -78,7 +77,12 @@ class State:
     base_cost: int = 0
     base_realized: int = 0
     base_income: int = 0
-    lots: tuple[OpenLot, ...] = ()
+    lots: Sequence[OpenLot] = ()
+
+    @property
+    def fifo_cost(self) -> int:
+        """Cost of the open lots. Both methods relieve the same money in the end, so it follows without adding them."""
+        return self.cost + self.realized_fifo - self.realized
 
     @property
     def order(self) -> Order:
@@ -91,7 +95,6 @@ class State:
 
 
 NAMES = tuple(field.name for field in fields(State) if field.name != "lots")
-VALUES = attrgetter(*NAMES)
 
 
 def fold(state: State, entries: Iterable[Entry], *, matches: list[Match] | None = None) -> State:
@@ -103,17 +106,6 @@ def fold(state: State, entries: Iterable[Entry], *, matches: list[Match] | None 
     folding = _Fold(state, matches)
     folding.run(entries)
     return folding.state()
-
-
-def dump(state: State) -> list[Any]:
-    """Return a state as plain values for storage."""
-    return [list(VALUES(state)), [list(lot) for lot in state.lots]]
-
-
-def load(row: list[Any]) -> State:
-    """Return the state that `dump` wrote."""
-    values, lots = row
-    return State(**dict(zip(NAMES, values, strict=True)), lots=tuple(OpenLot(*lot) for lot in lots))
 
 
 def relieved(total: int, part: int, whole: int) -> int:

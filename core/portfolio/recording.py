@@ -167,3 +167,16 @@ def valued(kind: FactKind, instrument: Instrument, day: date, *, quantity: int, 
         amount=amount,
         currency=instrument.currency,
     )
+
+
+def reversal(fact: Fact, day: date, *, note: str, source: Source = Source.MANUAL) -> Fact:
+    """Make the fact that takes a stored fact back."""
+    return Fact(
+        kind=FactKind.REVERSAL,
+        trade_date=day,
+        symbol=fact.symbol,
+        currency=fact.currency,
+        source=source,
+        reverses=fact.fact_id,
+        note=note,
+    )

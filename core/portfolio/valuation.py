@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.market.model import Exchange, Quote
 from core.money import round_cents
@@ -54,19 +54,29 @@ class Marks:
         return Decimal(1) if currency == BASE_CURRENCY else self.fx_rates.get(currency)
 
 
+class Worth(NamedTuple):
+    """Market value of a position in its currency and in the base currency; None: no price, no rate."""
+
+    local: Decimal | None
+    base: Decimal | None
+
+
 def value(positions: Sequence[Position], marks: Marks) -> list[Holding]:
     """Mark every position; weights are of the sum of all market values in the base currency."""
-    worths = [_market_value(position.state, marks.quotes.get(position.state.symbol)) for position in positions]
-    rates = [marks.rate(position.currency) for position in positions]
-    based = [
-        None if worth is None or rate is None else round_cents(worth * rate)
-        for worth, rate in zip(worths, rates, strict=True)
-    ]
-    whole = sum((worth for worth in based if worth is not None), ZERO)
-    return [
-        _mark(position, marks, worth=worth, worth_base=worth_base, whole=whole)
-        for position, worth, worth_base in zip(positions, worths, based, strict=True)
-    ]
+    worths = [_worth(position, marks) for position in positions]
+    whole = sum((worth.base for worth in worths if worth.base is not None), ZERO)
+    pairs = zip(positions, worths, strict=True)
+    return [_mark(position, marks, worth=worth, whole=whole) for position, worth in pairs]
+
+
+def _worth(position: Position, marks: Marks) -> Worth:
+    state, rate = position.state, marks.rate(position.currency)
+    quote = marks.quotes.get(state.symbol)
+    if not state.quantity:
+        local: Decimal | None = ZERO
+    else:
+        local = None if quote is None else round_cents(state.quantity * quote.last_price)
+    return Worth(local, None if local is None or rate is None else round_cents(local * rate))
 
 
 def today_pnl(state: State, quote: Quote, as_of: date) -> Decimal:
@@ -82,15 +92,10 @@ def today_pnl(state: State, quote: Quote, as_of: date) -> Decimal:
     return round_cents(moved + sold + bought) - cents(state.day_charges)
 
 
-def _mark(
-    position: Position, marks: Marks, *, worth: Decimal | None, worth_base: Decimal | None, whole: Decimal
-) -> Holding:
-    state, quote = position.state, marks.quotes.get(position.state.symbol)
-    cost, apart, income = cents(state.cost), cents(state.apart), cents(state.income)
-    unrealized = None if worth is None else worth - cost
-    fifo_cost = cents(sum(lot.cost for lot in state.lots))
-    realized = cents(state.realized)
-    local_effect, currency_effect = _currency_split(position, worth, marks.rate(position.currency))
+def _mark(position: Position, marks: Marks, *, worth: Worth, whole: Decimal) -> Holding:
+    state, quote, booked = position.state, marks.quotes.get(position.state.symbol), _booked(position.state)
+    unrealized = _less(worth.local, booked["total_cost"])
+    local_effect, currency_effect = _currency_split(position, worth.local, marks.rate(position.currency))
     opened = day_of(state.opened) if state.opened else None
     return Holding(
         position_id=position.position_id,
@@ -103,37 +108,43 @@ def _mark(
         currency=position.currency,
         quantity=state.quantity,
         sellable_quantity=state.sellable_on(marks.as_of.toordinal()),
-        average_cost=_per_share(cost, state.quantity),
-        total_cost=cost,
+        average_cost=_per_share(booked["total_cost"], state.quantity),
         diluted_cost=_per_share(cents(state.invested), state.quantity),
-        fifo_cost=fifo_cost,
         last_price=quote.last_price if quote else None,
         price_at=quote.at if quote else None,
-        market_value=worth,
-        market_value_base=worth_base,
-        weight=_ratio(worth_base, whole) if state.quantity else None,
+        market_value=worth.local,
+        market_value_base=worth.base,
+        weight=_ratio(worth.base, whole) if state.quantity else None,
         unrealized_pnl=unrealized,
-        unrealized_pnl_ratio=_ratio(unrealized, cost),
-        fifo_unrealized_pnl=None if worth is None else worth - fifo_cost,
-        realized_pnl=realized,
-        fifo_realized_pnl=cents(state.realized_fifo),
-        income=income,
-        fees=cents(state.charges),
-        other_charges=apart,
-        total_pnl=None if unrealized is None else realized + unrealized + income - apart,
+        unrealized_pnl_ratio=_ratio(unrealized, booked["total_cost"]),
+        fifo_unrealized_pnl=_less(worth.local, booked["fifo_cost"]),
+        total_pnl=None if unrealized is None else unrealized + cents(state.realized + state.income - state.apart),
         today_pnl=_today(state, quote, marks.as_of),
         local_effect_base=local_effect,
         currency_effect_base=currency_effect,
         opened_on=opened,
         holding_days=(marks.as_of - opened).days if opened else None,
         is_suspended=quote.is_suspended if quote else False,
+        recommendation=None,
+        **booked,
     )
 
 
-def _market_value(state: State, quote: Quote | None) -> Decimal | None:
-    if not state.quantity:
-        return ZERO
-    return None if quote is None else round_cents(state.quantity * quote.last_price)
+def _booked(state: State) -> dict[str, Decimal]:
+    """Return the figures of a holding that need no price."""
+    return {
+        "total_cost": cents(state.cost),
+        "fifo_cost": cents(state.fifo_cost),
+        "realized_pnl": cents(state.realized),
+        "fifo_realized_pnl": cents(state.realized_fifo),
+        "income": cents(state.income),
+        "fees": cents(state.charges),
+        "other_charges": cents(state.apart),
+    }
+
+
+def _less(worth: Decimal | None, cost: Decimal) -> Decimal | None:
+    return None if worth is None else worth - cost
 
 
 def _today(state: State, quote: Quote | None, as_of: date) -> Decimal | None:

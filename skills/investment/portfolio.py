@@ -29,6 +29,7 @@ Market = Annotated[Exchange, Field(description="SH, SZ, BJ or HK.")]
 Account = Annotated[str, Field(min_length=1, max_length=64, description="Name of the account in the team.")]
 PositionId = Annotated[int, Field(ge=1, description="`positionId` of a holding.")]
 Scope = Annotated[AccountScope, Field(description="real, paper or all accounts.")]
+Kind = Annotated[AccountType, Field(description="real money or paper.")]
 Note = Annotated[str, Field(max_length=500, description="Why; kept with the facts.")]
 ALIASES = {"accountType": "account_type", "stockNum": "stock_num"}
 
@@ -52,8 +53,8 @@ async def portfolio_list(  # noqa: PLR0913 - the signature is the contract
     stock_num: Annotated[str | None, Field(description="One instrument, bare or full code.")] = None,
     market: Annotated[Exchange | None, Field(description="SH, SZ, BJ or HK.")] = None,
     q: Annotated[str, Field(max_length=40, description="Part of a code or name.")] = "",
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Field(ge=0)] = 0,
+    limit: Annotated[int, Field(ge=1, le=1000, description="Most holdings to return.")] = 100,
+    offset: Annotated[int, Field(ge=0, description="Holdings to leave out first.")] = 0,
 ) -> HoldingPage:
     """Open stock positions with cost, last price, market value, weight, P/L and the latest recommendation.
 
@@ -79,7 +80,7 @@ async def portfolio_list(  # noqa: PLR0913 - the signature is the contract
     title="Enter a holding",
     title_zh="新增持仓",
     asset_class="stock",
-    example={"asset_class": "stock", "stock_num": "600519", "market": "SH", "qty": 100, "cost": "1500.00"},
+    example={"asset_class": "stock", "stock_num": "600050", "market": "SH", "qty": 1000, "cost": "5.20"},
 )
 async def portfolio_create(  # noqa: PLR0913 - the signature is the contract
     ctx: SkillContext,
@@ -91,14 +92,15 @@ async def portfolio_create(  # noqa: PLR0913 - the signature is the contract
     asset_class: AssetClassOf = AssetClass.STOCK,
     opened_on: Annotated[date | None, Field(description="Since when; today when left out.")] = None,
     account_id: Account = DEFAULT_ACCOUNT,
-    account_type: AccountType = AccountType.REAL,
+    account_type: Kind = AccountType.REAL,
     fx_rate: Annotated[Decimal | None, Field(description="CNY for one unit of a foreign currency.")] = None,
     note: Note = "",
 ) -> Holding:
     """Enter a position that existed before it was tracked here: quantity and cost price.
 
-    Not for a purchase made today: record that with `investment.stock.trading.create`, which updates the position by
-    itself. Refused when the account holds the stock already.
+    Use it once per stock when the user begins to track holdings. Not for a purchase made today: record that with
+    `investment.stock.trading.create`, which updates the position by itself. Refused when the account holds the stock
+    already.
     """
     position = NewPosition(
         code=stock_num,
@@ -122,7 +124,7 @@ async def portfolio_create(  # noqa: PLR0913 - the signature is the contract
     title="Correct a holding",
     title_zh="修改持仓",
     asset_class="stock",
-    example={"position_id": 1, "qty": 200, "cost": "1480.50"},
+    example={"position_id": 1, "qty": 2000, "cost": "5.10"},
 )
 async def portfolio_update(
     ctx: SkillContext,
@@ -135,7 +137,8 @@ async def portfolio_update(
 ) -> Holding:
     """Correct quantity or cost price of a position, by appending correcting facts; history stays.
 
-    Not for purchases and sales: those are trades. A wrong trade is better deleted and recorded again.
+    Use it when the user says that a figure is wrong. Not for purchases and sales: those are trades. A wrong trade is
+    better deleted and recorded again.
     """
     position = require_stock(asset_class, position_id)
     return await ctx.services.portfolio.update_position(
@@ -172,7 +175,8 @@ async def portfolio_delete(
 ) -> Removal:
     """Remove a position with its whole history from the figures, by reversing every fact of it.
 
-    Only for positions entered by mistake. A position that was sold is closed by recording the sale.
+    Use it only for positions entered by mistake, when the user asks for it. A position that was sold is closed by
+    recording the sale.
     """
     position = require_stock(asset_class, position_id)
     return await ctx.services.portfolio.delete_position(ctx.uow, ctx.team_id, position_id=position, note=note)

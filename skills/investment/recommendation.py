@@ -23,7 +23,7 @@ from tools.skill import skill
     title_zh="最新操作建议",
     unwrap="items",
     aliases={"stock_num": "symbol", "code": "symbol"},
-    example={"stock_num": "600519"},
+    example={"symbol": "600050"},
 )
 async def recommendation_list(
     ctx: SkillContext,
@@ -46,12 +46,12 @@ async def recommendation_list(
     title_zh="历史操作建议",
     unwrap="items",
     aliases={"stock_num": "symbol", "code": "symbol"},
-    example={"stock_num": "600519", "page": 1},
+    example={"symbol": "600050", "page": 1},
 )
 async def recommendation_history(
     ctx: SkillContext,
     *,
-    symbol: Annotated[str, Field(description="The stock, with leading zeros.")],
+    symbol: Annotated[str, Field(description="The stock, with leading zeros.", examples=["600050"])],
     page: Annotated[int, Field(description="Page, from 1.")] = 1,
     size: Annotated[int, Field(description="Rows per page, at most 200.")] = 20,
 ) -> RecommendationHistory:
@@ -70,7 +70,7 @@ async def recommendation_history(
     title="Store advice",
     title_zh="写入操作建议",
     gotchas=("All items are stored or none; every fault of every item is listed.", "Prices are decimals as text."),
-    example={"items": [{"symbol": "600519", "action": "HOLD", "add1": "1450.00", "reduce1": "1800.00"}]},
+    example={"items": [{"symbol": "600050", "action": "HOLD", "add1": "4.80", "reduce1": "6.20"}]},
 )
 async def recommendation_write(
     ctx: SkillContext,

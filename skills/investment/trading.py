@@ -26,6 +26,7 @@ from tools.skill import skill
 AssetClassOf = Annotated[AssetClass, Field(description="Kind of asset; only `stock` exists so far.")]
 Account = Annotated[str, Field(min_length=1, max_length=64, description="Name of the account in the team.")]
 RecordId = Annotated[int, Field(ge=1, description="`recordId` of a trade.")]
+Kind = Annotated[AccountType, Field(description="real money or paper.")]
 Note = Annotated[str, Field(max_length=500, description="Why; kept with the fact.")]
 
 
@@ -37,7 +38,7 @@ Note = Annotated[str, Field(max_length=500, description="Why; kept with the fact
     title_zh="交易记录",
     asset_class="stock",
     unwrap="items",
-    example={"asset_class": "stock", "stock_num": "600519", "trade_type": "BUY", "page": 1, "size": 20},
+    example={"asset_class": "stock", "stock_num": "600050", "trade_type": "BUY", "page": 1, "size": 20},
 )
 async def trading_list(  # noqa: PLR0913 - the signature is the contract
     ctx: SkillContext,
@@ -48,8 +49,8 @@ async def trading_list(  # noqa: PLR0913 - the signature is the contract
     market: Annotated[Exchange | None, Field(description="SH, SZ, BJ or HK.")] = None,
     stock_num: Annotated[str | None, Field(description="One instrument, bare or full code.")] = None,
     trade_type: Annotated[TradeType | None, Field(description="BUY or SELL.")] = None,
-    page: Annotated[int, Field(ge=1)] = 1,
-    size: Annotated[int, Field(ge=1, le=1000)] = 50,
+    page: Annotated[int, Field(ge=1, description="Page, from 1.")] = 1,
+    size: Annotated[int, Field(ge=1, le=1000, description="Trades per page, at most 1,000.")] = 50,
 ) -> TradePage:
     """Recorded purchases and sales, newest first, paged; `total` says how many there are.
 
@@ -76,13 +77,13 @@ async def trading_list(  # noqa: PLR0913 - the signature is the contract
     asset_class="stock",
     example={
         "asset_class": "stock",
-        "stock_num": "600519",
+        "stock_num": "600050",
         "market": "SH",
         "trade_type": "BUY",
-        "qty": 100,
-        "price": "1500.00",
+        "qty": 1000,
+        "price": "5.20",
         "trade_date": "2026-11-19",
-        "fees": "37.50",
+        "fees": "5.05",
     },
 )
 async def trading_create(  # noqa: PLR0913 - the signature is the contract
@@ -100,14 +101,15 @@ async def trading_create(  # noqa: PLR0913 - the signature is the contract
     estimate_fees: Annotated[bool, Field(description="Compute fees and tax by the rules of the day.")] = False,
     fx_rate: Annotated[Decimal | None, Field(description="CNY for one unit of a foreign currency.")] = None,
     account_id: Account = DEFAULT_ACCOUNT,
-    account_type: AccountType = AccountType.REAL,
+    account_type: Kind = AccountType.REAL,
     external_id: Annotated[str | None, Field(max_length=64, description="The broker's number; unique.")] = None,
     note: Note = "",
 ) -> LedgerLine:
     """Record one purchase or sale that has happened; the position follows by itself.
 
-    It places no order. Refused: selling more than held, a day in the future or without trading, selling an A share
-    bought the same day. Ask for the fees; without them they count as 0 and the answer says so.
+    Use it when the user says what was bought or sold. It places no order. Refused: selling more than held, a day in
+    the future or without trading, selling an A share bought the same day. Ask for the fees; without them they count as
+    0 and the answer says so.
     """
     trade = NewTrade(
         code=stock_num,
@@ -157,7 +159,8 @@ async def trading_delete(
 ) -> Removal:
     """Take back one trade that was recorded by mistake, by appending its reversal.
 
-    For the last wrong record. To correct an older one, delete the later ones that depend on it first.
+    Use it for the last wrong record, when the user asks for it. To correct an older one, delete the later ones that
+    depend on it first.
     """
     record = require_stock(asset_class, record_id)
     return await ctx.services.portfolio.delete_trade(ctx.uow, ctx.team_id, record_id=record, note=note)
@@ -170,7 +173,15 @@ async def trading_delete(
     title="Import a broker statement",
     title_zh="导入对账单",
     asset_class="stock",
-    example={"file_name": "statement.csv", "content": "5Lqk5piT5pel5pyfLC4uLg==", "dry_run": True},
+    example={
+        "file_name": "statement.csv",
+        "encoding": "text",
+        "content": (
+            "成交日期,证券代码,证券名称,买卖标志,成交价格,成交数量,成交金额,发生金额,佣金,印花税,过户费,其他费,成交编号\n"
+            "20261118,600050,,买入,5.20,1000,5200,-5205.05,5,0,0.05,0,1\n"
+        ),
+        "dry_run": True,
+    },
     gotchas=("Run it with dryRun first and show what would be skipped or refused.",),
 )
 async def trading_import(  # noqa: PLR0913 - the signature is the contract
@@ -183,14 +194,15 @@ async def trading_import(  # noqa: PLR0913 - the signature is the contract
     ] = "base64",
     asset_class: AssetClassOf = AssetClass.STOCK,
     account_id: Account = DEFAULT_ACCOUNT,
-    account_type: AccountType = AccountType.REAL,
+    account_type: Kind = AccountType.REAL,
     opening_cash: Annotated[Decimal | None, Field(description="Cash before the first row, if not in the file.")] = None,
     dry_run: Annotated[bool, Field(description="Only say what would happen.")] = False,
 ) -> StatementImport:
     """Read a broker's statement (CSV, XLS, XLSX; UTF-8 or GBK) into an account: all rows, or nothing if one is refused.
 
-    Importing a file twice changes nothing. Layouts without dividend rows get them from the market's events, marked as
-    derived. Check `written`, `refused` and `warnings` in the answer.
+    Use it for a file of the broker; for single trades use `investment.stock.trading.create`, for market data the
+    operator's `dingpan import`. Importing a file twice changes nothing. Layouts without dividend rows get them from
+    the market's events, marked as derived. Check `written`, `refused` and `warnings` in the answer.
     """
     file = statement_file(
         file_name,

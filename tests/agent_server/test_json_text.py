@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from agent_server.json_text import JsonInvalid, decode, encode, storable
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**50), 10**50) | st.text(st.characters(exclude_characters="\0")),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_characters="\0")), inner),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**50), 10**50)
+    | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), inner)
+    ),
     max_leaves=20,
 )
 

@@ -83,6 +83,38 @@ def test_the_server_starts_answers_and_stops_in_order(tmp_path: Path) -> None:
     assert not (tmp_path / "desk.sqlite3-wal").exists(), "the database was not closed in order"
 
 
+def dingpan(home: Path, port: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agent_server", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(home, port), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_second_server_is_told_who_has_the_port(tmp_path: Path) -> None:
+    port = free_port()
+    own, other = tmp_path / "own", tmp_path / "other"
+    assert dingpan(own, port, "status", "--wait", "0", "--quiet").returncode == 1
+    with server(own, port):
+        assert dingpan(own, port, "status", "--wait", "30", "--quiet").returncode == 0
+        assert dingpan(other, port, "status", "--wait", "0", "--quiet").returncode == 1
+        assert "another desk" in dingpan(other, port, "status").stdout
+        for home, holder in ((own, "this desk's own server"), (other, "another desk's server")):
+            refused = dingpan(home, port, "serve")
+            assert refused.returncode == 1
+            assert refused.stderr.startswith(f"Cannot listen at 127.0.0.1:{port}: {holder} listens there.")
+    with socket.create_server(("127.0.0.1", port)) as held:
+        held.settimeout(30)
+        refused = subprocess.Popen(
+            [sys.executable, "-m", "agent_server", "serve"],
+            cwd=ROOT, env=environment(own, port), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        connection, _ = held.accept()
+        connection.sendall(b"hello\r\n")
+        connection.close()
+        _, errors = refused.communicate(timeout=30)
+    assert "another program listens there" in errors
+
+
 def test_a_desk_that_cannot_be_opened_ends_with_the_reason(tmp_path: Path) -> None:
     url = "postgresql://desk@127.0.0.1:1/none"
     with server(tmp_path, free_port(), DINGPAN_DATABASE_URL=url) as process:

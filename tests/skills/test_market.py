@@ -12,7 +12,7 @@ from core.market.bar_store import MarketStore, TableChange
 from core.market.datasets import DATASETS
 from core.market.instruments import CodeZerosLost, InstrumentNotFound
 from core.market.service import MarketService
-from core.market.service_answers import DayInFuture, TooMuchAsked
+from core.market.service_answers import DayInFuture, NoSuchPage, TooMuchAsked
 from core.market.trading_calendar import CalendarEnds
 from core.storage.database import Database
 from skills import market as market_skills
@@ -133,7 +133,7 @@ async def test_pages_of_bars_make_the_whole(desk: CatalogDesk):
     times = [bar["time"] for page in pages for bar in page["bars"]]
     assert times == sorted(set(times))
     assert len(times) == 1200
-    with pytest.raises(TooMuchAsked, match="page asks for 4"):
+    with pytest.raises(NoSuchPage, match="there are pages 1 to 3"):
         await desk.run("market.bars.get", symbol="600519", page=4, size=500)
     with pytest.raises(TooMuchAsked, match="size asks for 1001"):
         await desk.run("market.bars.get", symbol="600519", size=1001)

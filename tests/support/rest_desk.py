@@ -147,7 +147,7 @@ async def rest_desk(settings: Settings, clock: Clock, registry: Registry | None 
     finally:
         for client in made.clients:
             await client.aclose()
-        await services.database.close()
+        await services.close()
 
 
 def settings_in(folder: Path, **changes: Any) -> Settings:

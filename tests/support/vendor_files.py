@@ -14,7 +14,9 @@ def write(folder: Path, name: str, text: str, *, encoding: str = "utf-8") -> Pat
     return path
 
 
-def tushare_row(day: str, close: float = 10.0, *, symbol: str = "600000.SH", scale: float = 1.0, pre_close: float = 10.0) -> str:
+def tushare_row(
+    day: str, close: float = 10.0, *, symbol: str = "600000.SH", scale: float = 1.0, pre_close: float = 10.0
+) -> str:
     """A day at one price: 500 lots, the money in thousands. `scale` adjusts prices but not money."""
     price = f"{close * scale:.4f}"
     return f"{symbol},{day},{price},{price},{price},{price},{pre_close * scale:.4f},0,0,500.0,{close * 50:.3f}"

@@ -41,7 +41,7 @@ def test_keys_of_plain_dictionaries_are_data():
 
 @pytest.mark.parametrize(
     "value",
-    [np.float64(1.5), np.int64(1), np.array([1]), {1: "a"}, object(), b"x", Line],
+    [np.float64(1.5), np.int64(1), np.array([1]), {1: "a"}, pytest.param(object(), id="object"), b"x", Line],
     ids=repr,
 )
 def test_values_without_wire_form_are_refused(value):

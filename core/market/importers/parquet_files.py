@@ -95,9 +95,22 @@ def _cast(column: pa.ChunkedArray, entry: pa.Field, name: str) -> pa.ChunkedArra
             column = pc.round(column)
         if pa.types.is_string(column.type) and pa.types.is_date(entry.type):
             return cells.days(column)
+        if pa.types.is_float32(column.type) and pa.types.is_float64(entry.type):
+            return _widened(column)
         return column.cast(entry.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise FileRefused(reason=f"column {name} cannot be read as {entry.type}: {error}") from error
+
+
+def _widened(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return singles as doubles with the seven digits that a single holds: 0.8116, not 0.8116000294685364."""
+    wide = column.cast(pa.float64())
+    values = pc.fill_null(wide, 0.0).to_numpy()
+    largest = np.abs(values, where=np.isfinite(values), out=np.zeros_like(values))
+    digits = 6 - np.floor(np.log10(np.maximum(largest, 1e-9)))
+    scale = 10.0 ** np.maximum(digits, 0)
+    rounded = pa.array(np.where(np.isfinite(values), np.round(values * scale) / scale, values))
+    return pc.if_else(pc.is_valid(wide), pa.chunked_array([rounded]), wide)
 
 
 def _flags(length: int, *, value: bool) -> pa.ChunkedArray:

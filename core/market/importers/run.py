@@ -38,7 +38,7 @@ class MarketSimulated(NotPossible):
     """Real figures must not be mixed into the simulated market."""
 
     code = "market_simulated"
-    template = "{folder} holds the simulated market; real files cannot be mixed into it. Import into a fresh desk."
+    template = "{folder} holds the simulated market; real figures cannot be mixed into it. Use a fresh desk."
 
 
 @dataclass(slots=True)
@@ -47,6 +47,7 @@ class _File:
 
     path: Path
     content: FileContent | None = None
+    sha256: str = ""
     refusal: str = ""
     judged: list[tuple[Part, Judged]] = field(default_factory=list)
     placed: list[Placed] = field(default_factory=list)
@@ -73,10 +74,44 @@ def import_paths(
     Waits while another import runs. Raises `MarketSimulated` on the simulated market.
     """
     with _alone(store, progress):
-        if store.manifest().is_simulated:
-            raise MarketSimulated(folder=store.folder)
+        refuse_simulated(store)
         job = _Import(store, clock, told, progress, replace_stored)
         return job.run([_File(path) for path in expand(paths)], dry_run=dry_run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Content that was fetched rather than read from a file; `name` stands for the file, `sha256` for its bytes."""
+
+    name: str
+    content: FileContent
+    sha256: str
+
+
+def import_fetched(
+    store: MarketStore,
+    fetched: Sequence[Fetched],
+    *,
+    clock: Clock,
+    progress: Progress = lambda _: None,
+    replacing: frozenset[str] = frozenset(),
+) -> ImportReport:
+    """Take fetched contents through the steps of an import, in one commit.
+
+    Rows of the datasets `replacing` take the place of stored ones that differ; elsewhere the stored ones stay. Raises
+    `MarketSimulated` on the simulated market.
+    """
+    with _alone(store, progress):
+        refuse_simulated(store)
+        job = _Import(store, clock, Told(), progress, replace_stored=False, replacing=replacing)
+        files = [_File(Path(each.name), each.content, each.sha256) for each in fetched]
+        return job.run(files, dry_run=False)
+
+
+def refuse_simulated(store: MarketStore) -> None:
+    """Raise `MarketSimulated` when the folder holds the simulated market."""
+    if store.manifest().is_simulated:
+        raise MarketSimulated(folder=store.folder)
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
@@ -110,6 +145,7 @@ class _Import:
     told: Told
     progress: Progress
     replace_stored: bool
+    replacing: frozenset[str] = frozenset()
     renamed: dict[str, str] = field(default_factory=dict)
 
     def run(self, files: list[_File], *, dry_run: bool) -> ImportReport:
@@ -137,9 +173,9 @@ class _Import:
         return ImportReport(tuple(map(_report, files)), path, committed=committed)
 
     def _read(self, file: _File) -> None:
-        """Read one file."""
+        """Read one file, unless its content is there."""
         try:
-            file.content = read_file(file.path, self.told)
+            file.content = file.content or read_file(file.path, self.told)
             file.rejected = list(file.content.torn)
         except FileRefused as refusal:
             file.refusal = refusal.message
@@ -187,9 +223,8 @@ class _Import:
             if not incoming:
                 tables[name] = stored
                 continue
-            merged = merge(
-                DATASETS[name], stored, [placed.table for _, placed in incoming], replace=self.replace_stored
-            )
+            replace = self.replace_stored or name in self.replacing
+            merged = merge(DATASETS[name], stored, [placed.table for _, placed in incoming], replace=replace)
             if merged.table is not None or recoded:
                 changed = stored if merged.table is None else merged.table
                 tables[name] = with_factors(changed) if name == "daily" else changed
@@ -255,7 +290,7 @@ class _Import:
                 if brought and placed.dataset in sources:
                     entry = Source(
                         name=file.path.name,
-                        sha256=sha256_of(file.path),
+                        sha256=file.sha256 or sha256_of(file.path),
                         rows=brought,
                         adjustment=placed.adjustment and placed.adjustment.value,
                         imported_at=now.isoformat(),

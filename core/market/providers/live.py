@@ -17,17 +17,28 @@ from core.market.providers.wire import Wire
 
 @dataclass(frozen=True, slots=True)
 class LiveMarket:
-    """The three live sources. They share one memory of failing providers and one of last answers."""
+    """The three live sources. They share one memory of failing providers, and one client."""
 
     quotes: LiveQuotes
     instruments: LiveInstruments
     bars: LiveBars
+    client: httpx.AsyncClient
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.aclose()
+
+
+def open_live_market(*, clock: Clock, folder: Path) -> LiveMarket:
+    """Make the live market with a client of its own; `close` ends it."""
+    return live_market(httpx.AsyncClient(follow_redirects=False), clock=clock, folder=folder)
 
 
 def live_market(client: httpx.AsyncClient, *, clock: Clock, folder: Path) -> LiveMarket:
     """Wire the providers: Eastmoney, Sina, Tencent, the exchanges' lists, then the last answers kept in `folder`.
 
-    The caller owns the client and closes it. Nothing is fetched before the first question.
+    Bars are not among the kept answers: those that count are stored, and a day remembered while it was being traded
+    would pass for a whole one later. Nothing is fetched before the first question.
     """
     wire = Wire(client)
     eastmoney, sina, tencent = Eastmoney(wire, clock), Sina(wire, clock), Tencent(wire, clock)
@@ -37,5 +48,6 @@ def live_market(client: httpx.AsyncClient, *, clock: Clock, folder: Path) -> Liv
         instruments=LiveInstruments(
             [eastmoney, ExchangeLists(wire)], clock=clock, circuit=circuit, last_answers=answers
         ),
-        bars=LiveBars([eastmoney, tencent], clock=clock, circuit=circuit, last_answers=answers),
+        bars=LiveBars([eastmoney, tencent], clock=clock, circuit=circuit),
+        client=client,
     )

@@ -1,18 +1,17 @@
 """Bringing a statement into an account: understand every row, say what happens to each, then write all or nothing."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from core.errors import DeskError
 from core.market.model import Instrument
-from core.portfolio.book import Book, cash_changes
+from core.portfolio.book import Book, Plan, cash_changes
 from core.portfolio.checks import find_faults
-from core.portfolio.entries import EFFECTS
 from core.portfolio.model import (
     BASE_CURRENCY,
     TRADES,
@@ -24,10 +23,11 @@ from core.portfolio.model import (
 from core.portfolio.recording import Recorder
 from core.portfolio.refusals import BeforeOpening, BoughtToday, EventWithoutHolding, OpeningExists, SellExceedsHolding
 from core.portfolio.requests import StatementFile
-from core.portfolio.statements.events import derive, held_before
+from core.portfolio.statements.deriving import EventDeriver
+from core.portfolio.statements.drafts import Context, Draft, context_of, facts_of, taken_back
 from core.portfolio.statements.layouts import Layout, StatementRow, read_statement
 from core.portfolio.statements.model import ImportLine, RowOutcome, StatementImport
-from core.portfolio.store import FactFilter, TeamLedger
+from core.portfolio.store import TeamLedger
 from core.storage.unit_of_work import UnitOfWork
 
 OPENING_CASH = "statement:opening-cash"
@@ -38,74 +38,34 @@ NEEDS_INSTRUMENT = MOVES_SHARES | {FactKind.DIVIDEND}
 LEDGER_REFUSALS = (BeforeOpening, BoughtToday, EventWithoutHolding, OpeningExists, SellExceedsHolding)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """What is to become of a row, or of a derived fact (`row` None)."""
-
-    outcome: RowOutcome
-    row: StatementRow | None = None
-    fact: Fact | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What a statement meets: the account, its facts and cash so far, the external ids it knows.
-
-    `withdrawn` are the ids of facts that were taken back.
-    """
-
-    account: Account
-    history: Sequence[Fact]
-    known: Mapping[str, int]
-    withdrawn: frozenset[int]
-    cash: Decimal
-
-    def why_known(self, external_id: str) -> str:
-        """Say which record a row became before."""
-        record = self.known[external_id]
-        since = " and taken back since" if record in self.withdrawn else ""
-        return f"imported before as record {record}{since}"
-
-
 class StatementImporter:
     """Reads statements for `PortfolioService.import_statement`."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._deriver = EventDeriver(recorder)
 
     async def run(self, uow: UnitOfWork, store: TeamLedger, *, file: StatementFile, dry_run: bool) -> StatementImport:
         """Import a file, or only say what that would do. Raises `StatementNotRecognised`; refused rows are a result."""
-        layout, rows = read_statement(file.content, file.name)
+        layout, rows = await asyncio.to_thread(read_statement, file.content, file.name)
         account = await self._recorder.account(store, file.account_id, file.account_type)
-        context = await self._context(store, account)
+        context = await context_of(store, account)
         instruments, drafts = await self._drafts(rows, context)
         cash, warnings = _opening_cash(rows, context, file.opening_cash)
-        if not layout.has_events:
-            derived, more = await self._derived(drafts, context, instruments)
-            drafts, warnings = [*drafts, *derived], [*warnings, *more]
+        derived, more = await self._deriver.derived(drafts, context, instruments, has_events=layout.has_events)
+        warnings += more
         book = Book(store, account, self._recorder.terms(instruments.values()))
-        drafts = await _folded([*cash, *drafts], book)
-        facts = [draft.fact for draft in drafts if draft.fact is not None]
+        drafts, plans = await _planned([*cash, *drafts, *derived], book)
+        facts, back = facts_of(drafts), taken_back(drafts)
         refused = any(draft.outcome is RowOutcome.REFUSED for draft in drafts)
-        closing = context.cash + cash_changes(facts).get(BASE_CURRENCY, ZERO)
+        closing = context.cash + cash_changes(facts, back).get(BASE_CURRENCY, ZERO)
         written = bool(facts) and not refused and not dry_run
         if written:
-            await self._recorder.write(uow, book, facts, plans=await book.plan(facts))
+            await self._recorder.write(uow, book, facts, plans=plans, taken_back=back)
         if not refused:
             warnings += _balance_warnings(rows, closing)
         done = {"dry_run": dry_run, "written": written, "closing_cash": closing, "warnings": tuple(warnings)}
         return _result(layout, account, drafts, done)
-
-    async def _context(self, store: TeamLedger, account: Account) -> Context:
-        if not account.account_key:
-            return Context(account=account, history=(), known={}, withdrawn=frozenset(), cash=ZERO)
-        key = account.account_key
-        history = [fact for _, fact in await store.facts(FactFilter(account_keys=[key]))]
-        withdrawn = frozenset(await store.reversed_ids([key]))
-        cash = (await store.balances([key])).get((key, BASE_CURRENCY), ZERO)
-        known = await store.external_ids(key)
-        return Context(account=account, history=history, known=known, withdrawn=withdrawn, cash=cash)
 
     async def _drafts(
         self, rows: Sequence[StatementRow], context: Context
@@ -133,7 +93,7 @@ class StatementImporter:
         if row.fault or row.kind is None:
             outcome = RowOutcome.REFUSED if row.fault else RowOutcome.SKIPPED
             return Draft(outcome=outcome, row=row, reason=row.fault or row.reason)
-        if row.external_id in context.known:
+        if row.external_id in context.past.known:
             return Draft(outcome=RowOutcome.SKIPPED, row=row, reason=context.why_known(row.external_id))
         if isinstance(found, DeskError):
             return Draft(outcome=RowOutcome.REFUSED, row=row, reason=found.message)
@@ -154,46 +114,29 @@ class StatementImporter:
             return error.message
         return " ".join(fault.message for fault in faults)
 
-    async def _derived(
-        self, drafts: Sequence[Draft], context: Context, instruments: dict[str, Instrument]
-    ) -> tuple[list[Draft], list[str]]:
-        """Derive the corporate actions of every share held up to the statement's last day; fill in `instruments`.
 
-        Who holds a share on that day is entitled to an event of the next trading day.
-        """
-        market = self._recorder.market
-        facts = [draft.fact for draft in drafts if draft.fact is not None]
-        histories = _by_symbol([*context.history, *facts])
-        days = [draft.row.day for draft in drafts if draft.row is not None and draft.row.day is not None]
-        if not histories or not days:
-            return [], []
-        for symbol in histories:
-            if symbol not in instruments:
-                instruments[symbol] = await market.instrument(symbol)
-        start, last = min(fact.trade_date for history in histories.values() for fact in history), max(days)
-        ends = {symbol: market.next_trading_day(instruments[symbol].exchange, last) for symbol in histories}
-        actions = await market.actions(sorted(histories), start=start, end=max(ends.values()))
-        warnings = _coverage_warnings(histories, await market.status(), last)
-        made: list[Draft] = []
-        for symbol, history in sorted(histories.items()):
-            mine = [action for action in actions if action.symbol == symbol and action.ex_date <= ends[symbol]]
-            today = self._recorder.today()
-            derived = derive(instruments[symbol], history, mine, known=context.known, today=today)
-            made += [Draft(outcome=RowOutcome.DERIVED, fact=fact, reason=fact.note) for fact in derived.facts]
-            warnings += derived.warnings
-        return made, warnings
+async def _planned(drafts: Sequence[Draft], book: Book) -> tuple[list[Draft], dict[str, Plan]]:
+    """Fold the new facts onto the ledger. When some cannot have happened their rows are refused; nothing is planned."""
+    try:
+        back = {fact.fact_id: fact for fact in taken_back(drafts)}
+        return list(drafts), await book.plan(facts_of(drafts), back)
+    except LEDGER_REFUSALS:
+        return await _refused(drafts, book), {}
 
 
-async def _folded(drafts: Sequence[Draft], book: Book) -> list[Draft]:
-    """Fold the new facts of each instrument onto the ledger; a row that cannot have happened is refused."""
+async def _refused(drafts: Sequence[Draft], book: Book) -> list[Draft]:
+    """Find each instrument whose facts cannot all have happened, and refuse the row that the ledger names."""
     checked = list(drafts)
-    for symbol in {draft.fact.symbol for draft in drafts if draft.fact is not None and draft.fact.symbol}:
-        places = [place for place, draft in enumerate(drafts) if draft.fact is not None and draft.fact.symbol == symbol]
-        facts = [fact for place in places if (fact := drafts[place].fact) is not None]
+    places: dict[str, list[int]] = {}
+    for place, draft in enumerate(drafts):
+        if draft.fact is not None and draft.fact.symbol is not None:
+            places.setdefault(draft.fact.symbol, []).append(place)
+    for mine in places.values():
+        own = [drafts[place] for place in mine]
         try:
-            await book.plan(facts)
+            await book.plan(facts_of(own), {fact.fact_id: fact for fact in taken_back(own)})
         except LEDGER_REFUSALS as error:
-            place = next((place for place in places if _is_meant(drafts[place].fact, error)), places[0])
+            place = next((place for place in mine if _is_meant(drafts[place].fact, error)), mine[0])
             checked[place] = replace(drafts[place], outcome=RowOutcome.REFUSED, fact=None, reason=error.message)
     return checked
 
@@ -237,7 +180,7 @@ def _opening_cash(
 ) -> tuple[list[Draft], list[str]]:
     """Return the cash the account began with: as given, or as the statement's first balance says for a new account."""
     first = next((row for row in rows if row.day is not None and not row.fault), None)
-    if first is None or OPENING_CASH in context.known:
+    if first is None or OPENING_CASH in context.past.known:
         return [], []
     said = None if first.cash_after is None else first.cash_after - first.cash
     if given is None and (said is None or context.account.version):
@@ -274,39 +217,9 @@ def _balance_warnings(rows: Sequence[StatementRow], closing: Decimal) -> list[st
     return warnings
 
 
-def _by_symbol(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
-    groups: dict[str, list[Fact]] = {}
-    for fact in facts:
-        if fact.symbol is not None and fact.kind in EFFECTS:
-            groups.setdefault(fact.symbol, []).append(fact)
-    return groups
-
-
-def _coverage_warnings(histories: Mapping[str, Sequence[Fact]], status: Mapping[str, Any], end: date) -> list[str]:
-    """Name the holdings whose corporate actions the market cannot know."""
-    known_until = status.get("datasets", {}).get("actions", {}).get("last_day")
-    if known_until is not None and known_until >= end:
-        return []
-    blind = [
-        symbol
-        for symbol, facts in sorted(histories.items())
-        if known_until is None
-        or held_before(facts, known_until)
-        or any(fact.trade_date >= known_until for fact in facts)
-    ]
-    if not blind:
-        return []
-    since = "at all" if known_until is None else f"after {known_until}"
-    warning = (
-        f"This layout has no dividend or bonus rows, and the market has no corporate actions {since}: none could be "
-        f"derived from there to {end} for {', '.join(blind)}. Import corporate actions, then this file again."
-    )
-    return [warning]
-
-
 def _result(layout: Layout, account: Account, drafts: Sequence[Draft], done: Mapping[str, Any]) -> StatementImport:
     counts = Counter(draft.outcome for draft in drafts)
-    facts = [draft.fact for draft in drafts if draft.fact is not None]
+    facts = facts_of(drafts)
     days = [draft.row.day for draft in drafts if draft.row is not None and draft.row.day is not None]
     return StatementImport(
         layout=layout.name,
@@ -318,10 +231,14 @@ def _result(layout: Layout, account: Account, drafts: Sequence[Draft], done: Map
         skipped=counts[RowOutcome.SKIPPED],
         refused=counts[RowOutcome.REFUSED],
         fees=sum((fact.fees + fact.tax for fact in facts), ZERO),
-        dividends=sum((fact.amount for fact in facts if fact.kind is FactKind.DIVIDEND), ZERO),
+        dividends=_dividends(facts) - _dividends(taken_back(drafts)),
         lines=tuple(_line(draft) for draft in drafts),
         **done,
     )
+
+
+def _dividends(facts: Iterable[Fact]) -> Decimal:
+    return sum((fact.amount for fact in facts if fact.kind is FactKind.DIVIDEND), ZERO)
 
 
 def _line(draft: Draft) -> ImportLine:

@@ -6,16 +6,22 @@ What the file is follows from its content alone: brokers export tab-separated te
 import codecs
 import csv
 import io
+import json
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 from core.portfolio.refusals import StatementNotRecognised
+from core.portfolio.statements.book_child import CANNOT_OPEN
 
 ENCODINGS: Final = ("utf-8-sig", "gb18030")
 BINARY_BOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+CHILD: Final = Path(__file__).with_name("book_child.py")
+CHILD_SECONDS: Final = 45
 MAX_BYTES: Final = 64 * 2**20
 HEADER_LINES: Final = 20
 """A header may stand below that many lines of title."""
@@ -84,28 +90,21 @@ def _text_lines(text: str) -> Iterable[tuple[int, list[str]]]:
 
 
 def _book_lines(content: bytes, file_name: str) -> list[list[str]]:
-    from python_calamine import (  # noqa: PLC0415 - a compiled reader, needed for Excel books only
-        CalamineError,
-        CalamineWorkbook,
-        PasswordError,
-    )
-
+    """Read a book in a process of its own: a hostile one can end the process that reads it."""
+    command = [sys.executable, "-I", str(CHILD)]
     try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        values = book.get_sheet_by_index(0).to_python(skip_empty_area=False)
-    except (CalamineError, PasswordError, OSError, ValueError) as error:
-        reason = f"the Excel book cannot be opened ({type(error).__name__}); it may be cut or locked."
-        raise StatementNotRecognised(file_name=file_name, reason=reason) from error
-    return [[_cell_text(value) for value in row] for row in values]
-
-
-def _cell_text(value: Any) -> str:
-    """Write an Excel value as the text a person sees: 878.0 as 878, a date without its midnight."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    return value.isoformat() if isinstance(value, date) else str(value)
+        child = subprocess.run(  # noqa: S603 - our own interpreter and file
+            command, input=content, capture_output=True, timeout=CHILD_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StatementNotRecognised(file_name=file_name, reason="the Excel book takes too long to read.") from error
+    if child.returncode == CANNOT_OPEN:
+        name = child.stderr.decode("ascii", "replace")[:40]
+        reason = f"the Excel book cannot be opened ({name}); it may be cut or locked."
+        raise StatementNotRecognised(file_name=file_name, reason=reason)
+    if child.returncode != 0:
+        raise StatementNotRecognised(file_name=file_name, reason="the Excel book is too large to read.")
+    return [json.loads(line) for line in child.stdout.splitlines()]
 
 
 def _rows(names: Sequence[str], lines: Iterable[tuple[int, list[str]]]) -> Iterable[RawRow]:

@@ -3,6 +3,7 @@
 import pytest
 
 from agent_server.app import flush
+from agent_server.probe import mark_of
 from agent_server.rest.presets import preset_views
 from core.clock import FrozenClock
 from tests.support.rest_desk import Person, RestDesk, rest_desk, settings_in
@@ -16,6 +17,8 @@ async def test_public_addresses_need_no_key(desk: RestDesk) -> None:
     assert {"version", "name", "description", "updatedAt", "success", "message", "traceId"} == set(version)
     manual = await client.get("/api/public/agent/skill-manifest")
     assert manual.headers["Content-Type"] == "text/markdown; charset=utf-8"
+    assert manual.text.startswith("---\nname: dingpan\n")
+    assert "@version@" not in manual.text
     assert "investment.stock.portfolio.pnl.get" in manual.text
     table = (await client.get("/api/public/agent/capabilities")).json()["data"]
     row = {"method": "GET", "path": "/api/profile/pnl", "scope": "investment.stock.portfolio.pnl.get"}
@@ -39,7 +42,11 @@ async def test_alive_and_ready(desk: RestDesk, monkeypatch: pytest.MonkeyPatch) 
     client = desk.client()
     assert (await client.get("/healthz")).json() == {"status": "alive"}
     ready = await client.get("/readyz")
-    expected = {"status": "ready", "checks": {"database": "ok", "migrations": "ok", "market": "ok"}}
+    expected = {
+        "status": "ready",
+        "checks": {"database": "ok", "migrations": "ok", "market": "ok"},
+        "desk": mark_of(desk.settings),
+    }
     assert (ready.status_code, ready.json()) == (200, expected)
 
     async def older(_: object) -> str:

@@ -58,7 +58,7 @@ async def test_row_has_the_columns_clients_know(read):
     )
     assert (page.page_size, page.current_page, page.total_elements, page.total_pages) == (50, 1, 1, 1)
     assert page.truncated is page.effective_page_size is page.meta.partition is page.meta.empty_reason is None
-    assert (page.meta.dataset, page.meta.as_of, page.meta.simulated) == ("stock_day", "2024-01-05", False)
+    assert (page.meta.dataset, page.meta.as_of, page.meta.simulated) == ("stock_day", "2024-01-03", False)
     assert (page.meta.adjustment, page.meta.currency) == ("raw", "CNY")
     assert page.meta.warnings[0].startswith("The newest bar in daily is of 2024-01-04;")
 
@@ -92,13 +92,44 @@ async def test_stock_day_holds_four_indices_and_index_day_all(read):
 async def test_minutes_and_dividends(read):
     minutes = await read(3)
     assert [(row["STOCK_NUM"], row["interval_type"], row["bar_time"], row["is_final"]) for row in minutes.data] == [
+        ("1B0300", "15m", "2024-01-04 09:45:00", False),
         ("1B0300", "1m", "2024-01-04 09:31:00", True),
+        ("1B0300", "30m", "2024-01-04 10:00:00", False),
+        ("1B0300", "5m", "2024-01-04 09:35:00", False),
+        ("1B0300", "60m", "2024-01-04 10:30:00", False),
         ("600519", "5m", "2024-01-04 15:00:00", True),
     ]
-    assert [row["STOCK_NUM"] for row in (await read(4)).data] == ["00700"]
+    five = await read(3, first=where("interval_type", "5m"), second=where("STOCK_NUM", "1B0300"))
+    assert [(row["bar_time"], row["source"]) for row in five.data] == [("2024-01-04 09:35:00", "test, from 1m")]
+    assert {row["STOCK_NUM"] for row in (await read(4)).data} == {"00700"}
     dividends = await read(6)
     assert dividends.data[0]["EX_DATE"] == "20230630"
     assert dividends.data[0]["CASH_PER_SHARE"] == 25.911
+
+
+async def test_the_newest_day_comes_from_memory_and_follows_the_folder(read, market_store, monkeypatch):
+    """The whole newest day is read from the store once per commit; other days and other assets are not kept."""
+    queries: list[str] = []
+    query = type(market_store).query
+    monkeypatch.setattr(
+        type(market_store), "query", lambda store, sql, values=(): queries.append(sql) or query(store, sql, values)
+    )
+    assert [row["STOCK_NUM"] for row in (await read(1)).data] == ["000878", "1B0300", "600519", "920002"]
+    for filters in ({}, {"first": where("day_id", "20240104")}, {"first": where("STOCK_NUM", "600519")}):
+        page = await read(1, **filters)
+        assert {row["day_id"] for row in page.data} == {"20240104"}
+    page = await read(1, size=2, page=2, order_by="CLOSE_PRICE", order_direction="desc")
+    assert (page.total_elements, [row["STOCK_NUM"] for row in page.data]) == (4, ["920002", "000878"])
+    assert len(queries) == 1
+    assert len((await read(1, first=where("day_id", "20240103"))).data) == 3
+    assert len(queries) == 2
+    changed = bars([("000878.SZ", 5, "11", 100)])
+    market_store.commit({"daily": TableChange(changed)}, imported_at=IMPORTED)
+    assert [(row["day_id"], row["STOCK_NUM"]) for row in (await read(1)).data] == [
+        ("20240105", "000878"),
+        ("20240105", "1B0300"),
+    ]
+    assert len(queries) == 3
 
 
 async def test_filter_without_operator_is_equality_and_says_so(read):

@@ -12,8 +12,18 @@ import pytest
 from core.clock import CHINA, FrozenClock
 from core.market.bar_store import MarketStore, TableChange
 from core.market.datasets import DATASETS
+from core.market.fallback import Sourced
 from core.market.instruments import CodeZerosLost, InstrumentNotFound
-from core.market.model import Adjustment, CorporateAction, Exchange, Frequency, InstrumentKind, Quote, TradingDay
+from core.market.model import (
+    Adjustment,
+    CorporateAction,
+    Exchange,
+    Frequency,
+    InstrumentKind,
+    Provenance,
+    Quote,
+    TradingDay,
+)
 from core.market.service import MarketService, RangeInvalid
 from core.market.service_bars import AdjustmentUnavailable, decimal_of
 from core.market.service_quotes import last_session
@@ -232,8 +242,14 @@ async def test_a_history_without_reference_prices_cannot_be_adjusted(market: Mar
 async def test_minutes(market: MarketService) -> None:
     series = await market.bars("600519.SH", frequency=Frequency.MINUTE, start=FRIDAY, end=FRIDAY)
     assert series.columns["close"].tolist() == [5.7, 5.71]
-    assert series.provenance.as_of == "2026-11-20T09:32:00"
+    assert series.provenance.as_of == "2026-11-20T09:32:00+08:00"
     assert len(await market.bars("600519.SH", frequency=Frequency.MINUTE_5)) == 1
+    assert series.provenance.warnings == ()
+    hour = await market.bars("600519.SH", frequency=Frequency.MINUTE_60)
+    assert (hour.columns["close"].tolist(), hour.columns["volume"].tolist()) == ([5.71], [2000])
+    assert hour.provenance.warnings == (
+        "The last bar, ending 2026-11-20 10:30:00, is incomplete: its last minutes are not stored.",
+    )
     with pytest.raises(AdjustmentUnavailable, match="minute bars are raw"):
         await market.bars("600519.SH", frequency=Frequency.MINUTE, adjustment=Adjustment.FORWARD)
 
@@ -326,27 +342,69 @@ async def test_an_empty_folder(tmp_path: Path, clock: FrozenClock) -> None:
 class Live:
     quotes_known: dict[str, Quote] = field(default_factory=dict)
     fails: bool = False
+    warnings: tuple[str, ...] = ()
     name: str = "live"
 
-    async def quotes(self, symbols) -> list[Quote]:
+    async def quotes_sourced(self, symbols) -> Sourced[list[Quote]]:
         if self.fails:
             raise SourceUnavailable(source="live", reason="refused")
-        return [self.quotes_known[symbol] for symbol in symbols if symbol in self.quotes_known]
+        found = [self.quotes_known[symbol] for symbol in symbols if symbol in self.quotes_known]
+        return Sourced(found, Provenance(dataset="live", as_of=None, simulated=False, warnings=self.warnings))
 
 
-async def test_live_prices_win_today_and_stored_ones_stand_in(store: MarketStore, clock: FrozenClock) -> None:
+@pytest.fixture
+async def live(store: MarketStore, clock: FrozenClock) -> Live:
     stored = (await MarketService(store, clock).quotes(["600519.SH"]))["600519.SH"]
-    live = Live({"600519.SH": replace(stored, last_price=Decimal("5.99"), source="live")})
+    return Live({"600519.SH": replace(stored, last_price=Decimal("5.99"), source="eastmoney")})
+
+
+async def test_live_prices_win_today_and_stored_ones_stand_in(store: MarketStore, clock: FrozenClock, live: Live):
     market = MarketService(store, clock, live=live)
     assert (await market.quotes(["600519.SH", "000001.SZ"]))["600519.SH"].last_price == Decimal("5.99")
     assert (await market.quotes(["000001.SZ"]))["000001.SZ"].source == "test"
     assert (await market.quotes(["600519.SH"], as_of=THURSDAY))["600519.SH"].last_price == Decimal("5.61")
+    clock.advance(timedelta(seconds=3))
     live.fails = True
     assert (await market.quotes(["600519.SH"], as_of=FRIDAY))["600519.SH"].last_price == Decimal("5.72")
     assert "Live prices are missing" in market.provenance("daily").warnings[0]
     live.fails = False
     await market.quotes(["600519.SH"])
     assert market.provenance("daily").warnings == ()
+    await market.close()
+
+
+async def test_live_quotes_say_where_they_come_from(store: MarketStore, clock: FrozenClock, live: Live) -> None:
+    live.warnings = ("sina did not answer: 403", "600519.SH: no live quote; remembered from yesterday")
+    market = MarketService(store, clock, live=live)
+    alone = (await market.quotes_sourced(["600519.SH"])).provenance
+    assert (alone.dataset, alone.as_of) == ("live quotes (eastmoney)", "2026-11-20T15:00:00+08:00")
+    assert (alone.simulated, alone.adjustment, alone.currency) == (False, Adjustment.RAW, "CNY")
+    assert alone.warnings == live.warnings
+    both = (await market.quotes_sourced(["600519.SH", "000001.SZ"])).provenance
+    assert both.dataset == "live quotes (eastmoney), daily"
+    stored = (await market.quotes_sourced(["600519.SH"], as_of=THURSDAY)).provenance
+    assert (stored.dataset, stored.as_of, stored.warnings) == ("daily", "2026-11-19", ())
+    assert market.provenance("daily").warnings == ("sina did not answer: 403",)
+    assert (await market.status())["live_source"] == "live"
+
+
+async def test_an_old_folder_matters_only_to_prices_that_come_from_it(
+    store: MarketStore, clock: FrozenClock, live: Live
+) -> None:
+    clock.advance(timedelta(days=4))
+    market = MarketService(store, clock, live=live)
+    assert (await market.quotes_sourced(["600519.SH"])).provenance.warnings == ()
+    warnings = (await market.quotes_sourced(["600519.SH", "000001.SZ"])).provenance.warnings
+    assert [text[:33] for text in warnings] == ["The newest bar in daily is of 202"]
+
+
+async def test_real_prices_are_never_mixed_into_the_simulated_market(
+    store: MarketStore, clock: FrozenClock, live: Live
+) -> None:
+    commit(store, {"daily": DAILY[:2]}, simulated=True)
+    market = MarketService(store, clock, live=live)
+    assert (await market.quotes(["600519.SH"]))["600519.SH"].last_price == Decimal("11.00")
+    assert (await market.status())["live_source"] is None
 
 
 @pytest.mark.parametrize(

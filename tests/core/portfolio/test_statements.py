@@ -266,6 +266,79 @@ async def test_an_event_recorded_by_hand_or_by_another_layout_is_not_derived_aga
     assert (done.derived, (await desk.pnl()).holdings[0].income) == (0, 100)
 
 
+EARLIER = "20261103,519,甲,买入,10.00,200,2000.00,-2005.02,5,0,0.02,0,{number},证券买入,5"
+
+
+async def test_events_are_derived_again_when_earlier_trades_come_later(desk: LedgerDesk) -> None:
+    """The second event rests on the bonus shares of the first, so both change."""
+    desk.market.corporate_actions = [
+        action("000519.SZ", date(2026, 11, 10), cash="0.155", bonus="0.333"),
+        action("000519.SZ", date(2026, 11, 11), cash="0.1"),
+    ]
+    await desk.statement(flat(BUY.format(number=1), SELL.format(number=2)))
+    late = flat(EARLIER.format(number=3))
+    dry = await desk.statement(late, dry_run=True)
+    done = await desk.statement(late)
+    assert (dry.lines, dry.closing_cash, done.written) == (done.lines, done.closing_cash, True)
+    derived = [line for line in done.lines if line.outcome is RowOutcome.DERIVED]
+    assert [(line.kind, line.quantity, line.amount) for line in derived] == [
+        (FactKind.REVERSAL, 0, 0),
+        (FactKind.REVERSAL, 0, 0),
+        (FactKind.REVERSAL, 0, 0),
+        (FactKind.DIVIDEND, 0, Decimal("46.50")),
+        (FactKind.BONUS, 99, 0),
+        (FactKind.DIVIDEND, 0, Decimal("35.90")),
+    ]
+    assert done.dividends == Decimal("46.50") + Decimal("35.90") - Decimal("15.50") - Decimal("9.30")
+    said = "000519.SZ: what was derived for 2026-11-10, 2026-11-11 rested on other holdings"
+    assert [text.partition(";")[0] for text in done.warnings] == [said]
+    (holding,) = (await desk.pnl()).holdings
+    assert (holding.quantity, holding.income) == (359, Decimal("82.40"))
+    assert (await desk.pnl()).cash[0].amount == done.closing_cash
+    again = await desk.statement(late)
+    assert (again.written, again.derived, again.warnings) == (False, 0, ())
+
+
+async def test_the_order_of_imports_does_not_change_the_figures(desk: LedgerDesk) -> None:
+    desk.market.corporate_actions = [action("000519.SZ", date(2026, 11, 9), cash="0.155", bonus="0.333")]
+    rows = [EARLIER.format(number=1), BUY.format(number=2), SELL.format(number=3)]
+    await desk.statement(flat(*rows), account_id="whole")
+    for row in (rows[1], rows[2], rows[0]):
+        assert (await desk.statement(flat(row), account_id="parts")).written
+    one, other = await desk.pnl(account_id="whole"), await desk.pnl(account_id="parts")
+    assert (one.total, one.cash[0].amount) == (other.total, other.cash[0].amount)
+    assert one.holdings[0].quantity == other.holdings[0].quantity == 326
+
+
+async def test_an_earlier_sale_takes_a_derived_event_away_and_a_purchase_brings_it_back(desk: LedgerDesk) -> None:
+    desk.market.corporate_actions = [action("000519.SZ", date(2026, 11, 11), cash="1")]
+    await desk.statement(flat(BUY.format(number=1)))
+    await desk.statement(flat("20261112" + BUY.format(number=4)[8:]))
+    assert (await desk.pnl()).holdings[0].income == 100
+    sold = "20261110,519,甲,卖出,11.00,-100,1100.00,1094.99,5,0,0.01,0,2,证券卖出,5"
+    assert (await desk.statement(flat(sold))).dividends == -100
+    assert (await desk.pnl()).holdings[0].income == 0
+    await desk.statement(flat(EARLIER.format(number=3)))
+    assert (await desk.pnl()).holdings[0].income == 200
+
+
+async def test_a_derived_event_that_a_person_took_back_stays_away(desk: LedgerDesk) -> None:
+    desk.market.corporate_actions = [action("000519.SZ", date(2026, 11, 10), cash="1")]
+    await desk.statement(flat(BUY.format(number=1)))
+    await desk.call(desk.service.delete_position, position_id=1)
+    done = await desk.statement(flat(EARLIER.format(number=2)))
+    assert (done.added, done.derived) == (1, 0)
+
+
+async def test_a_layout_with_events_renews_only_what_was_derived_before(desk: LedgerDesk) -> None:
+    desk.market.corporate_actions = [action("000519.SZ", date(2026, 11, day), cash="1") for day in (5, 10)]
+    await desk.statement(flat(BUY.format(number=1)))
+    row = "20261102,证券买卖,人民币,519,甲,买入,10,100,1000,100,-1005,3995,100,9:30:00,证券买入,5,0,0,0"
+    done = await desk.statement(flow(row))
+    assert (done.derived, done.dividends) == (2, 100)
+    assert "derived for 2026-11-10 rested on other holdings" in done.warnings[0]
+
+
 @pytest.mark.parametrize(
     ("until", "said"), [(None, "no corporate actions at all"), (date(2026, 11, 1), "after 2026-11-01")]
 )
