@@ -219,8 +219,12 @@ def _floats(table: BarTable, name: str, inside: slice, dates: Any) -> NDArray[np
         raise
     if not np.isfinite(values).all():
         place = int(np.argmin(np.isfinite(values)))
-        raise _invalid(place, inside, dates, f"{name} is {column[place]!r}.")
+        raise _invalid(place, inside, dates, f"{name} is {_shown(column[place])}.")
     return values
+
+
+def _shown(value: object) -> str:
+    return "missing" if value is None else f"{value}"
 
 
 def _is_number(value: object) -> bool:
@@ -251,7 +255,7 @@ def _prices(
         fits = (scaled / 10 ** PLACES[-1] == values) & (scaled < LARGEST)
         if not fits.all():
             place = int(np.argmin(fits))
-            reason = f"{name} is {values[place]!r}: it cannot be kept exactly; round prices to 8 places or less."
+            reason = f"{name} is {float(values[place])!r}: it cannot be kept exactly; round prices to 8 places or less."
             raise _invalid(place, inside, dates, reason)
     reason = "prices of this series need more digits together than can be kept; round them to fewer places."
     raise _invalid(0, inside, dates, reason)

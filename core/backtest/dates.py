@@ -48,7 +48,10 @@ def day_of(value: str | date | int | None, *, name: str) -> np.datetime64 | None
     if value is None or value == "":
         return None
     try:
-        return np.datetime64(spelled(str(value)))
+        iso = spelled(str(value))
+        if not _is_iso(iso):
+            raise ValueError(value)
+        return np.datetime64(iso)
     except ValueError:
         reason = f"{value!r} is no date; write YYYYMMDD or YYYY-MM-DD."
         raise ParameterInvalid(name=name, reason=reason) from None
@@ -68,16 +71,21 @@ def numbers_of(days: Moments) -> NDArray[np.int64]:
 def _read(texts: list[Any]) -> Moments:
     """Read texts at once; the shape of the first one is expected of all, others cost more."""
     first = texts[0] if texts else ""
-    if isinstance(first, str) and len(first) == ISO_DAY and max(map(len, texts)) == ISO_DAY:
-        return np.array(texts, dtype=DAY)
     if isinstance(first, date) and not isinstance(first, datetime):
         return np.array(texts, dtype=DAY)
-    iso = [spelled(str(text)) for text in texts]
-    if "" in iso:
-        raise ValueError(texts)
+    iso = texts if isinstance(first, str) and len(first) == ISO_DAY else [spelled(str(text)) for text in texts]
+    if not all(map(_is_iso, iso)):
+        iso = [spelled(str(text)) for text in texts]
+        if not all(map(_is_iso, iso)):
+            raise ValueError
     if max(map(len, iso), default=0) == ISO_DAY:
         return np.array(iso, dtype=DAY)
     return _shortest(np.array(iso, dtype=MILLISECOND))
+
+
+def _is_iso(text: Any) -> bool:
+    """Say whether text begins like a date: numpy would read `20240102` as a year."""
+    return isinstance(text, str) and len(text) >= ISO_DAY and text[4] == "-" == text[7]
 
 
 def _shortest(moments: Moments) -> Moments:
@@ -87,7 +95,8 @@ def _shortest(moments: Moments) -> Moments:
 
 def _check(row: int, text: Any) -> None:
     try:
-        if not text or np.isnat(np.datetime64(spelled(str(text)))):
+        iso = spelled(str(text))
+        if not _is_iso(iso) or np.isnat(np.datetime64(iso)):
             raise ValueError(text)
     except ValueError:
         reason = f"{text!r} is no date; write YYYYMMDD or YYYY-MM-DD."
