@@ -32,7 +32,7 @@ async def backtest_list(
     name: Annotated[str | None, Field(max_length=NAME_LENGTH, description="Exact name of a run.")] = None,
     tag: Annotated[str | None, Field(max_length=TAG_LENGTH, description="Part of a tag, in any case.")] = None,
     program_group: Annotated[str | None, Field(max_length=GROUP_LENGTH, description="Exact program group.")] = None,
-    limit: Annotated[int, Field(ge=1, le=LATEST)] = LATEST,
+    limit: Annotated[int, Field(ge=1, le=LATEST, description="Runs to list at most.")] = LATEST,
 ) -> ResultPage:
     """List the team's finished backtests, newest first, with their key figures; filters are joined by AND.
 
@@ -132,6 +132,6 @@ async def preview_backtest_delete(ctx: SkillContext, *, result_id: ResultId) -> 
 async def backtest_delete(ctx: SkillContext, *, result_id: ResultId) -> ResultRemoval:
     """Delete one finished backtest with its curve, trades and orders, for good.
 
-    Only when the user names the run. Deleting the bad tries makes the good one look better than it is: say so.
+    Only for a run that the user names. Deleting the bad tries makes the good one look better than it is: say so.
     """
     return await ctx.services.backtest.delete(ctx.uow, ctx.team_id, result_id=result_id)
