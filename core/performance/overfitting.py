@@ -39,12 +39,13 @@ def probabilistic_sharpe(returns: FloatArray, *, threshold: float = 0.0) -> Figu
     if is_constant(returns):
         return undefined(Undefined.NO_VARIANCE)
     standard = (returns - returns.mean()) / returns.std(ddof=0)
+    squares = standard * standard
     return probability_above(
         threshold,
         ratio=float(returns.mean() / returns.std(ddof=1)),
         periods=returns.size,
-        skewness=float(np.mean(standard**3)),
-        kurtosis=float(np.mean(standard**4)),
+        skewness=float(np.mean(squares * standard)),
+        kurtosis=float(np.mean(squares * squares)),
     )
 
 
