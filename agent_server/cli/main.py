@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from agent_server.cli import (
     audit_command,
+    backtest_command,
     demo_command,
     import_command,
     refresh_command,
@@ -60,6 +61,7 @@ app.command("serve")(serve_command.serve)
 app.command("status")(status_command.status)
 app.command("import")(import_command.import_market)
 app.command("refresh")(refresh_command.refresh)
+app.command("backtest")(backtest_command.backtest)
 app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
 app.add_typer(user_command.app, name="user")
