@@ -83,7 +83,7 @@ class CallbackRun:
                     watch.tell(start)
                     self.writer.forget()
                 self._events(start)
-                block = list(holding.bars.build(start, stop))
+                block = holding.bars.block(start, stop)
                 if start < self.options.warmup_bars:
                     self._warm_up(block, start)
                 elif self.options.fill is FillMode.NEXT_OPEN:

@@ -137,8 +137,13 @@ class Context:
         return holding.account.cash + holding.worth(price)
 
     def _now(self) -> dict[str, Any]:
-        dt = self._holding.bars.dt(self._index) if self._index >= 0 else ""
-        return {"id": self._next_id(), "symbol": self._holding.symbol, "submitted": self._index, "submitted_dt": dt}
+        holding = self._holding
+        return {
+            "id": self._next_id(),
+            "symbol": holding.symbol,
+            "submitted": self._index,
+            "spell": holding.bars.dt,
+        }
 
     def _submit(self, side: Side, size: object, limit_price: object) -> int:
         limit = None if limit_price is None else _checked_limit(limit_price)

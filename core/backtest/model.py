@@ -1,6 +1,6 @@
 """The nouns of a backtest: bars, orders, listings, and the ports to data and results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -117,7 +117,8 @@ class Order:
     """One order from its submission to its end.
 
     `part` is in billionths for `PART` and `TARGET`. `quantity` is what the rules made of the size, `filled` what was
-    bought or sold, `amount` and `fees` in 0.0001 of the currency, `price` the average price of the fills.
+    bought or sold, `amount` and `fees` in 0.0001 of the currency. `spell` gives
+    the date of a bar.
     """
 
     id: int
@@ -128,14 +129,14 @@ class Order:
     part: int = 0
     limit_price: float | None = None
     submitted: int
-    submitted_dt: str
+    spell: Callable[[int], str] = field(repr=False)
     target: int = 0
     reason: ReasonCode = ReasonCode.PENDING
     quantity: int = 0
     filled: int = 0
     amount: int = 0
     fees: int = 0
-    filled_dt: str | None = None
+    ended: int | None = None
     day: int = -1
     day_quantity: int = 0
     day_amount: int = 0
@@ -147,6 +148,16 @@ class Order:
         if self.size_kind is SizeKind.ALL:
             return "all"
         return self.shares if self.size_kind is SizeKind.SHARES else self.part / 1e9
+
+    @property
+    def submitted_dt(self) -> str:
+        """The date of the bar on which it was given; empty before the first."""
+        return self.spell(self.submitted) if self.submitted >= 0 else ""
+
+    @property
+    def filled_dt(self) -> str | None:
+        """The date of the last bar it met; None when it met none."""
+        return None if self.ended is None else self.spell(self.ended)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the order as results list it; money as floats of the currency."""

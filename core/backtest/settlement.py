@@ -122,7 +122,7 @@ class Holding:
         elif reason is not ReasonCode.FILLED:
             self.refusals[reason.value] += 1
         if index is not None:
-            order.filled_dt = self.bars.dt(index)
+            order.ended = index
 
 
 def settle(placed: Sequence[tuple[Holding, int]], price_name: str, equity: Callable[[], int]) -> None:
