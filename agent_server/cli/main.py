@@ -12,6 +12,7 @@ from agent_server.cli import (
     demo_command,
     import_command,
     refresh_command,
+    results_command,
     serve_command,
     skill_command,
     skill_md_command,
@@ -68,6 +69,7 @@ app.add_typer(user_command.app, name="user")
 app.add_typer(token_command.app, name="token")
 app.add_typer(skill_command.app, name="skill")
 app.add_typer(audit_command.app, name="audit")
+app.add_typer(results_command.app, name="results")
 
 
 def run(environment: Mapping[str, str]) -> None:

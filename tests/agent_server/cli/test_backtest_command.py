@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,24 @@ def test_a_file_of_ones_own_with_report_and_kept(run: Run, own: str, tmp_path: P
     ]
     assert "backtest.kept" in [row["event"] for row in json.loads(run("audit", "list", "--json").stdout)]
     assert run("audit", "verify").exit_code == 0
+
+
+def test_files_of_a_kept_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("backtest", "breakout", "--symbol", "600011.SH", "--save", "kept").exit_code == 0
+    done = run("results", "export", "1", "--table", "equity")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("backtest-1-equity.csv: ")
+    assert Path("backtest-1-equity.csv").read_text().startswith('"dt","equity","cash","position","close"')
+    assert run("results", "export", "1", "--format", "parquet", "--out", "t.parquet").exit_code == 0
+    assert Path("t.parquet").read_bytes()[:4] == b"PAR1"
+    assert run("results", "report", "1", "--language", "zh").exit_code == 0
+    assert "<h1>kept</h1>" in Path("backtest-1.html").read_text(encoding="utf-8")
+    if find_spec("matplotlib") is not None:
+        assert run("results", "image", "1").exit_code == 0
+        assert Path("backtest-1.png").read_bytes()[:4] == b"\x89PNG"
+    missing = run("results", "report", "2")
+    assert (missing.exit_code, "No backtest result 2." in missing.output) == (4, True)
 
 
 def test_a_built_in_strategy_with_parameters_as_json(run: Run) -> None:
