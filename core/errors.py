@@ -61,6 +61,13 @@ class Invalid(DeskError):
     code = "validation_failed"
     template = "{reason}"
 
+    def extras(self) -> dict[str, Any]:
+        """Return the shown fields; `validation_failed` always lists its faults, as callers read them there."""
+        told = super().extras()
+        if self.code == Invalid.code and "errors" not in told:
+            told["errors"] = [FieldFault(str(self.data.get("argument", "")), self.message).as_dict()]
+        return told
+
 
 class NotPossible(DeskError):
     """The request is well formed and the state of the world refuses it."""

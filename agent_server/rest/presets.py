@@ -62,7 +62,8 @@ def scopes_of(names: Iterable[str], registry: "Registry", *, path: str = "preset
     chosen = list(names)
     faults = [unknown_key(name, sorted(known)) for name in chosen if name not in known]
     for fault in faults:
-        fault.path, fault.message, fault.got = path, f"there is no preset {fault.path!r}", fault.path
+        fault.path, fault.got = path, fault.path
+        fault.message = f"there is no preset {fault.got!r}; the presets are {', '.join(known)}"
     if faults:
         raise ArgumentsInvalid(faults)
     return {scope for name in chosen for scope in known[name].scopes}

@@ -123,7 +123,7 @@ class AccountService:
         """
         check_password(new_password)
         user = await AccessStore(uow).user(user_id)
-        name = f"name:{user.username.lower()}" if user else f"user:{user_id}"
+        name = f"password:{user_id}"
         moment = self.attempts.begin([name])
         if not await self.passwords.verify(current_password, user.password_hash if user else None):
             raise SignInFailed

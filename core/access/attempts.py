@@ -10,7 +10,10 @@ from core.access.problems import SignInLimited
 from core.clock import Clock
 
 FAILURES: Final = 5
+NAME_FAILURES: Final = 50
+"""Failures of one name from everywhere together. More than of an address: five guesses must not lock a victim out."""
 WINDOW_SECONDS: Final = 15 * 60
+NAME: Final = "name:"
 MOST_KEYS: Final = 10_000
 
 
@@ -27,11 +30,17 @@ class Attempts:
     def begin(self, keys: Iterable[str]) -> float:
         """Count an attempt under each key and return its moment.
 
-        Raises `SignInLimited`, counting nothing, when one of the keys has had five failures in fifteen minutes.
+        Raises `SignInLimited`, counting nothing, when within fifteen minutes one of the keys has had five failures, or
+        a key that begins with `NAME` fifty.
         """
         now = self.clock.monotonic()
-        windows = [self._window(key, now) for key in keys]
-        full = [window[0] for window in windows if len(window) >= FAILURES]
+        known = list(keys)
+        windows = [self._window(key, now) for key in known]
+        full = [
+            window[len(window) - most]
+            for key, window in zip(known, windows, strict=True)
+            if len(window) >= (most := NAME_FAILURES if key.startswith(NAME) else FAILURES)
+        ]
         if full:
             wait = math.ceil(max(full) + WINDOW_SECONDS - now)
             raise SignInLimited(bucket="sign_in", retry_after_seconds=max(wait, 1))

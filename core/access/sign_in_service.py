@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from core.access.account_service import USERNAME, AccountService
+from core.access.attempts import NAME
 from core.access.model import Caller, CallerKind, Session, SignIn, User
+from core.access.networks import network_of
 from core.access.passwords import Passwords
 from core.access.problems import SignInFailed
 from core.access.sessions import csrf_token, forgotten_before, is_idle, needs_touch
@@ -34,11 +36,11 @@ class SignInService(AccountService):
     ) -> SignIn:
         """Check the password and open a new session in place of the one before.
 
-        Raises `SignInFailed` for every reason alike, `SignInLimited` after five failures of the name or the address in
-        fifteen minutes.
+        Raises `SignInFailed` for every reason alike, `SignInLimited` after five failures from the address, or fifty of
+        the name from anywhere, in fifteen minutes.
         """
-        name = f"name:{username.lower()}" if USERNAME.fullmatch(username) else ""
-        others = [f"address:{address}"] if address else []
+        name = f"{NAME}{username.lower()}" if USERNAME.fullmatch(username) else ""
+        others = [network_of(address)] if address else []
         moment = self.attempts.begin([*([name] if name else []), *others])
         user = await AccessStore(uow).user_named(username) if name else None
         fits = await self.passwords.verify(password, user.password_hash if user else None)

@@ -26,6 +26,11 @@ SECRETIVE_FUNCTIONS: Final = frozenset(
 )
 """Scalar functions that tell about the engine or the machine rather than the data."""
 
+SWELLING_FUNCTIONS: Final = frozenset(
+    {"repeat", "lpad", "rpad", "format", "printf", "list_resize", "array_resize", "bar", "write_log"}
+)
+"""Scalar functions that make gigabytes from a number; the engine does not count such texts against its memory limit."""
+
 SAFE_SETTINGS: Final = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -214,7 +219,7 @@ def _walk(node: Any, *, known: Mapping[str, str], hidden: frozenset[str], named:
         raise QueryRefused(reason="SHOW, DESCRIBE and SUMMARIZE are not run; ask for the schema of the asset.")
     if kind == "TABLE_FUNCTION":
         _check_function(node["function"], TABLE_FUNCTIONS)
-    if kind == "FUNCTION" and _path(node)[-1] in SECRETIVE_FUNCTIONS:
+    if kind == "FUNCTION" and _path(node)[-1] in SECRETIVE_FUNCTIONS | SWELLING_FUNCTIONS:
         raise QueryRefused(reason=f"The function {_path(node)[-1]} is not available.")
     if kind == "BASE_TABLE":
         _check_table(_path(node), known=known, hidden=hidden, named=named)

@@ -23,7 +23,8 @@ def is_visible(asset: Asset, caller: Caller) -> bool:
     """Say whether the asset exists for this caller.
 
     The desk's own and the team's own do. Another team's does when it is published and public, or published, internal
-    and filtered by row: an internal asset that lost its filter is closed, not open.
+    and filtered by row: an internal asset that lost its filter is closed, not open. For anonymous callers only public
+    ones exist: no row of an internal one could be theirs, and its name and columns are not for everybody.
     """
     if asset.is_own or (caller.team_id is not None and asset.team_id == caller.team_id):
         return True
@@ -31,7 +32,8 @@ def is_visible(asset: Asset, caller: Caller) -> bool:
         return False
     if asset.sensitivity is Sensitivity.PUBLIC:
         return True
-    return asset.sensitivity is Sensitivity.INTERNAL and bool(asset.permission_fields)
+    is_known = caller.team_id is not None
+    return is_known and asset.sensitivity is Sensitivity.INTERNAL and bool(asset.permission_fields)
 
 
 def row_rules(asset: Asset, caller: Caller) -> list[RowRule]:

@@ -17,6 +17,7 @@ from core.feedback.store import FeedbackStore
 from core.storage.unit_of_work import UnitOfWork
 
 MAXIMUM_PAGE: Final = 200
+LAST_PAGE: Final = 1_000_000
 SHORT_FORMS: Final = {
     "bug": FeedbackCategory.BUG_REPORT,
     "feature": FeedbackCategory.FEATURE_REQUEST,
@@ -67,8 +68,8 @@ class FeedbackService:
 
     async def list(self, uow: UnitOfWork, team_id: int, *, page: int = 1, size: int = 20) -> FeedbackPage:
         """Return a page of the team's messages, newest first, with the official replies."""
-        if page < 1 or not 1 <= size <= MAXIMUM_PAGE:
-            message = f"page counts from 1 and size lies between 1 and {MAXIMUM_PAGE}"
+        if not 1 <= page <= LAST_PAGE or not 1 <= size <= MAXIMUM_PAGE:
+            message = f"page counts from 1 to {LAST_PAGE} and size lies between 1 and {MAXIMUM_PAGE}"
             raise ArgumentsInvalid([FieldFault("page", message, got=f"page={page}, size={size}")])
         store = FeedbackStore(uow).for_team(team_id)
         total = await store.count()

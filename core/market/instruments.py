@@ -79,7 +79,7 @@ class SecurityMaster:
         for instrument in found:
             if kind in {None, instrument.kind}:
                 return instrument
-        if spelling and (completed := self._completed(spelling, kind)):
+        if spelling and (completed := self._completed(spelling, kind, anywhere=True)):
             symbols = [entry.symbol for entry in completed]
             raise CodeZerosLost(given=given, full_text=" or ".join(map(repr, symbols)), did_you_mean=symbols)
         raise self._not_found(given, spelling)
@@ -160,23 +160,23 @@ class SecurityMaster:
         present = [entry.symbol for entry in self.by_code.get(spelling.digits, ())]
         return [*present, *(old for old in (f"{spelling.digits}.BJ",) if old in self.changes)]
 
-    def _completed(self, spelling: Spelling, kind: InstrumentKind | None) -> list[Instrument]:
-        """Return what a code too short could be with its zeros back."""
+    def _completed(
+        self, spelling: Spelling, kind: InstrumentKind | None, *, anywhere: bool = False
+    ) -> list[Instrument]:
+        """Return what a code too short could be with its zeros back; `anywhere`: of other exchanges if need be."""
         lengths = (spelling.length,) if spelling.exchange else (CODE_LENGTH, HK_CODE_LENGTH)
         codes = [spelling.digits.zfill(length) for length in lengths if len(spelling.digits) < length]
-        return [
-            entry
-            for code in codes
-            for entry in self.by_code.get(code, ())
-            if kind in {None, entry.kind} and spelling.exchange in {None, entry.exchange}
-        ]
+        found = [entry for code in codes for entry in self.by_code.get(code, ()) if kind in {None, entry.kind}]
+        here = [entry for entry in found if spelling.exchange in {None, entry.exchange}]
+        return here or (found if anywhere else [])
 
     def _not_found(self, given: str, spelling: Spelling | None) -> InstrumentNotFound:
         if not self.by_symbol:
             return InstrumentNotFound(given=given, hint=" No market data has been imported yet.", did_you_mean=[])
         near = self._near(spelling.digits) if spelling else self.search(given, limit=SUGGESTIONS)
         symbols = [entry.symbol for entry in near][:SUGGESTIONS]
-        hint = f" Did you mean {', '.join(symbols)}?" if symbols else ""
+        seek = " market.instrument.search finds instruments by part of a code or a name."
+        hint = f" Did you mean {', '.join(symbols)}?" if symbols else seek
         return InstrumentNotFound(given=given, hint=hint, did_you_mean=symbols)
 
     def _near(self, digits: str) -> list[Instrument]:

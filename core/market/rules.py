@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.market import rules_costs_table as costs
+from core.market import rules_sessions_table as sessions
 from core.market import rules_table as table
 from core.market.model import Board, Exchange, InstrumentKind
 from core.market.rules_model import (
@@ -138,7 +139,7 @@ class TradeCosts:
 
 def all_rules() -> list[Rule[object]]:
     """List every row, uncertain ones too, by topic, scope and date."""
-    rows = (*table.all_tables(), *costs.all_tables())
+    rows = (*table.all_tables(), *sessions.all_tables(), *costs.all_tables())
     return sorted(rows, key=lambda row: (row.topic, row.scope, row.first_date or date.min, row.mark))
 
 
@@ -227,7 +228,9 @@ def delisting_period(decided: date, *, by_price: bool = False) -> DelistingPerio
 def lot_rule(board: Board | None, day: date, *, kind: InstrumentKind = InstrumentKind.STOCK) -> LotRule:
     """Return the order sizes of a mainland board or of funds. Raises `RuleNotKnown`; Hong Kong lots are per issuer."""
     scope = Scope.FUND if kind is InstrumentKind.FUND else BOARD_SCOPES.get(board, Scope.HK) if board else Scope.HK
-    return require_rule(table.LOTS, scope, day, topic=Topic.LOT)
+    steps = require_rule(table.LOTS, scope, day, topic=Topic.LOT)
+    most = require_rule(table.LARGEST_ORDERS, scope, day, topic=Topic.LARGEST_ORDER)
+    return LotRule(steps.minimum, steps.step, steps.odd_remainder, largest=most.limit, largest_market=most.market)
 
 
 def is_valid_quantity(rule: LotRule, quantity: int, *, side: Side, position: int = 0) -> bool:

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from core.market.rules_model import Charge, Rounding, Rule, Scope, Side, Topic
+from core.market.rules_model import Charge, DividendTax, Rounding, Rule, Scope, Side, Topic
 from core.market.rules_table import BSE_OPENS, D, R, U, before, rules
 
 SELLER: Final = frozenset({Side.SELL})
@@ -148,8 +148,45 @@ HK_FEES: Final = (
     ),
 )
 
+NOTICE_101: Final = date(2015, 9, 8)
+
+
+def dividend_tax(month: str, year: str, longer: str, at_payment: str) -> DividendTax:
+    """Make the rates of a dividend tax from percents."""
+    return DividendTax(*(Decimal(rate) / 100 for rate in (month, year, longer, at_payment)))
+
+
+DIVIDEND_TAX: Final = rules(
+    Topic.DIVIDEND_TAX,
+    (
+        Scope.MAINLAND,
+        date(2013, 1, 1),
+        before(NOTICE_101),
+        dividend_tax("20", "10", "5", "5"),
+        "Ministry of Finance, notice 85 of 2012",
+        R,
+    ),
+    (
+        Scope.MAINLAND,
+        NOTICE_101,
+        None,
+        dividend_tax("20", "10", "0", "0"),
+        "Ministry of Finance, notice 101 of 2015",
+        D,
+    ),
+    (
+        Scope.STOCK_CONNECT,
+        date(2014, 11, 17),
+        None,
+        dividend_tax("20", "20", "20", "20"),
+        "Ministry of Finance, notice 81 of 2014: dividends from Hong Kong",
+        R,
+    ),
+)
+"""By the record date of the dividend; what individuals pay."""
+
 
 def all_tables() -> Iterator[Rule[object]]:
     """Yield every row on costs."""
-    for table in (STAMP_DUTY, TRANSFER_FEE, HANDLING_FEE, REGULATORY_FEE, COMMISSION, HK_FEES):
+    for table in (STAMP_DUTY, TRANSFER_FEE, HANDLING_FEE, REGULATORY_FEE, COMMISSION, HK_FEES, DIVIDEND_TAX):
         yield from table

@@ -1,7 +1,7 @@
 """What a dated market rule is made of."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -26,9 +26,16 @@ class Topic(StrEnum):
     FIRST_DAYS = "first_days"
     DELISTING = "delisting"
     LOT = "lot"
+    LARGEST_ORDER = "largest_order"
     TICK = "tick"
     PRICE_CAGE = "price_cage"
     SETTLEMENT = "settlement"
+    OPENING_AUCTION = "opening_auction"
+    CONTINUOUS = "continuous"
+    CLOSING_AUCTION = "closing_auction"
+    AFTER_HOURS = "after_hours"
+    CIRCUIT_BREAKER = "circuit_breaker"
+    DIVIDEND_TAX = "dividend_tax"
     STAMP_DUTY = "stamp_duty"
     TRANSFER_FEE = "transfer_fee"
     HANDLING_FEE = "handling_fee"
@@ -60,6 +67,8 @@ class Scope(StrEnum):
     SZSE_B = "szse_b"
     FUND = "fund"
     SAME_DAY_FUND = "same_day_fund"
+    SSE_FUND = "sse_fund"
+    STOCK_CONNECT = "stock_connect"
     HK = "hk"
     HK_FUND = "hk_fund"
 
@@ -131,6 +140,23 @@ class DelistingPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class LotSteps:
+    """The sizes of orders without their upper bound; see `LotRule`."""
+
+    minimum: int
+    step: int
+    odd_remainder: str
+
+
+@dataclass(frozen=True, slots=True)
+class LargestOrder:
+    """The most shares of one limit order and of one market order."""
+
+    limit: int
+    market: int
+
+
+@dataclass(frozen=True, slots=True)
 class LotRule:
     """How large an order may be: `minimum`, then steps of `step`, up to `largest` (market orders `largest_market`).
 
@@ -179,3 +205,33 @@ class Charge:
     fixed: Decimal = Decimal(0)
     on_par: bool = False
     inside_commission: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A part of the trading day, in China's time: from `start` to `end`."""
+
+    start: time
+    end: time
+
+
+@dataclass(frozen=True, slots=True)
+class Auction:
+    """A call auction: its time, and until when its orders may be cancelled (None: never)."""
+
+    start: time
+    end: time
+    cancel_until: time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DividendTax:
+    """What an individual pays on a cash dividend, as shares of it, by how long the shares were held when sold.
+
+    Up to a month, up to a year, longer. `at_payment` is withheld when the dividend is paid, as a part of that.
+    """
+
+    month: Decimal
+    year: Decimal
+    longer: Decimal
+    at_payment: Decimal

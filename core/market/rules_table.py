@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 from core.market.rules_model import (
     DelistingPeriod,
     FirstDays,
-    LotRule,
+    LargestOrder,
+    LotSteps,
     Mark,
     PriceCage,
     Rounding,
@@ -90,12 +91,21 @@ DELISTING: Final = rules(
 
 LOTS: Final = rules(
     Topic.LOT,
-    (Scope.MAIN, None, None, LotRule(100, 100, "whole", 1_000_000, 1_000_000), "SSE, SZSE trading rules", D),
-    (Scope.CHINEXT, None, None, LotRule(100, 100, "whole", 300_000, 150_000), "SZSE trading rules", D),
-    (Scope.FUND, None, None, LotRule(100, 100, "whole", 1_000_000, 1_000_000), "SSE, SZSE trading rules", D),
-    (Scope.STAR, STAR_OPENS, None, LotRule(200, 1, "position", 100_000, 50_000), "SSE STAR special rules", D),
-    (Scope.BSE, BSE_OPENS, None, LotRule(100, 1, "position", 1_000_000, 1_000_000), "BSE trading rules", D),
-    (Scope.MAIN, NEW_RULES, None, LotRule(100, 1, "position", 1_000_000, 1_000_000), "a study of 2023-08 only", U),
+    (Scope.MAIN, None, None, LotSteps(100, 100, "whole"), "SSE, SZSE trading rules", D),
+    (Scope.CHINEXT, None, None, LotSteps(100, 100, "whole"), "SZSE trading rules", D),
+    (Scope.FUND, None, None, LotSteps(100, 100, "whole"), "SSE, SZSE trading rules", D),
+    (Scope.STAR, STAR_OPENS, None, LotSteps(200, 1, "position"), "SSE STAR special rules", D),
+    (Scope.BSE, BSE_OPENS, None, LotSteps(100, 1, "position"), "BSE trading rules", D),
+    (Scope.MAIN, NEW_RULES, None, LotSteps(100, 1, "position"), "a study of 2023-08 only", U),
+)
+
+LARGEST_ORDERS: Final = rules(
+    Topic.LARGEST_ORDER,
+    (Scope.MAIN, None, None, LargestOrder(1_000_000, 1_000_000), "SSE, SZSE trading rules", R),
+    (Scope.CHINEXT, None, None, LargestOrder(300_000, 150_000), "SZSE trading rules", R),
+    (Scope.FUND, None, None, LargestOrder(1_000_000, 1_000_000), "SSE, SZSE trading rules", R),
+    (Scope.STAR, STAR_OPENS, None, LargestOrder(100_000, 50_000), "SSE STAR special rules", R),
+    (Scope.BSE, BSE_OPENS, None, LargestOrder(1_000_000, 1_000_000), "BSE trading rules", R),
 )
 
 
@@ -152,5 +162,5 @@ SETTLEMENT: Final = rules(
 
 def all_tables() -> Iterator[Rule[object]]:
     """Yield every row on prices and sizes."""
-    for table in (PRICE_LIMITS, LIMIT_ROUNDING, FIRST_DAYS, DELISTING, LOTS, TICKS, CAGES, SETTLEMENT):
+    for table in (PRICE_LIMITS, LIMIT_ROUNDING, FIRST_DAYS, DELISTING, LOTS, LARGEST_ORDERS, TICKS, CAGES, SETTLEMENT):
         yield from table

@@ -122,7 +122,9 @@ class MarketService:
         rest = [symbol for symbol in symbols if symbol not in live.quotes]
         stored = await self._stored_quotes(rest, as_of or today)
         found = {**live.quotes, **stored}
-        return Sourced(found, self._quote_provenance(found, live, rest))
+        source = self._quote_provenance(found, live, rest)
+        ended = (await self._current()).book.warnings(stored, as_of or today) if stored else []
+        return Sourced(found, replace(source, warnings=(*source.warnings, *ended)))
 
     async def bars(
         self,
@@ -267,7 +269,8 @@ class MarketService:
         source = self.provenance(dataset, as_of=newest, adjustment=Adjustment.RAW, currency=currency)
         calendars = tuple(self.calendars.warnings(china_today(self.clock)))
         stale = tuple(self._stale(dataset)) if rest else ()
-        source = replace(source, warnings=(*live.warnings, *stale, *calendars))
+        as_of_day = source.as_of if found else None
+        source = replace(source, as_of=as_of_day, warnings=(*live.warnings, *stale, *calendars))
         if not live.quotes:
             return source
         sources = ", ".join(sorted({quote.source for quote in live.quotes.values()}))

@@ -14,6 +14,8 @@ from core.market.trading_calendar import TradingCalendars
 
 DATASETS: Final = ("daily", "index_daily", "hk_daily")
 REMEMBERED: Final = 50_000
+LONGEST_SILENCE: Final = 30
+"""Trading days without a bar after which a share is no longer taken for suspended, unless a stored spell says so."""
 LAST_BARS: Final = """
     SELECT symbol, trade_date, open, high, low, close, volume, amount, source,
            coalesce(pre_close, lag(close) OVER (PARTITION BY symbol ORDER BY trade_date)) AS pre_close
@@ -33,11 +35,17 @@ class QuoteBook:
     calendars: TradingCalendars
     newest: Mapping[str, Row] = field(default_factory=dict)
     remembered: dict[tuple[str, date], Quote | None] = field(default_factory=dict)
+    halts: Mapping[str, Sequence[tuple[date, date | None]]] = field(default_factory=dict)
 
     def load(self) -> None:
-        """Read the last bar of every instrument."""
+        """Read the last bar of every instrument, and the days on which shares are known to be suspended."""
         rows = [row for dataset in DATASETS for row in self._query(dataset, "", [])]
         self.newest = self._by_current_symbol(rows)
+        halts: dict[str, list[tuple[date, date | None]]] = {}
+        for row in self.store.table("suspensions", columns=["symbol", "first_date", "last_date"]).to_pylist():
+            spell = (row["first_date"], row["last_date"])
+            halts.setdefault(self.master.current_symbol(row["symbol"]), []).append(spell)
+        self.halts = halts
 
     def get(self, symbols: Sequence[str], day: date) -> dict[str, Quote]:
         """Return the quotes by the symbols given, present or former; those without a bar by that day are left out."""
@@ -84,11 +92,41 @@ class QuoteBook:
 
     def _quote(self, symbol: str, row: Row, day: date) -> Quote:
         current = self.master.current_symbol(symbol)
-        expected = last_session(self.calendars, Exchange(current.partition(".")[2]), day)
-        newest = self.manifest.datasets[row["dataset"]].last_date
-        is_suspended = newest is not None and expected is not None and row["trade_date"] < min(newest, expected)
+        expected = self._expected(current, row["dataset"], day)
+        last: date = row["trade_date"]
+        is_suspended = expected is not None and last < expected and not self._has_ended(current, last, expected)
         name = self.master.name_on(current, day)
         return quote_of(row, symbol=current, name=name, is_suspended=is_suspended)
+
+    def warnings(self, quotes: Mapping[str, Quote], day: date) -> list[str]:
+        """Say of each quote from stored bars that is older than its dataset and not suspended where its data end."""
+        found = {quote.symbol: quote.trade_date for quote in quotes.values() if not quote.is_suspended}
+        ended = {
+            symbol: last
+            for symbol, last in found.items()
+            if symbol in self.newest
+            and (expected := self._expected(symbol, self.newest[symbol]["dataset"], day)) is not None
+            and last < expected
+        }
+        return [
+            f"The stored data of {symbol} end on {last}: its price is of that day." for symbol, last in ended.items()
+        ]
+
+    def _expected(self, symbol: str, dataset: str, day: date) -> date | None:
+        """Return the day whose bar a quote of `day` should be: the last session, as far as the dataset goes."""
+        newest = self.manifest.datasets[dataset].last_date
+        session = last_session(self.calendars, Exchange(symbol.partition(".")[2]), day)
+        return None if newest is None or session is None else min(newest, session)
+
+    def _has_ended(self, symbol: str, last: date, expected: date) -> bool:
+        """Say whether the bars of a symbol end on `last`, long ago, and no stored suspension says why."""
+        newest = self.newest.get(symbol)
+        if newest is None or newest["trade_date"] > last:
+            return False
+        if any(first <= expected and (end is None or expected <= end) for first, end in self.halts.get(symbol, ())):
+            return False
+        calendar = self.calendars.of(Exchange(symbol.partition(".")[2]))
+        return last < calendar.first or calendar.count(last, expected) - 1 > LONGEST_SILENCE
 
 
 def last_session(calendars: TradingCalendars, exchange: Exchange, day: date) -> date | None:

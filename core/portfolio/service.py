@@ -10,20 +10,24 @@ from core.portfolio import explaining
 from core.portfolio.corrections import Corrector
 from core.portfolio.model import (
     TRADES,
+    Account,
     AccountScope,
     Explanation,
+    Fact,
     FactKind,
     Holding,
     HoldingPage,
     LedgerLine,
     PnlReport,
     Removal,
+    Source,
     TradePage,
 )
 from core.portfolio.ports import LatestRecommendations, Market
 from core.portfolio.recording import Recorder, valued
 from core.portfolio.refusals import OpeningExists
 from core.portfolio.requests import HoldingQuery, NewPosition, NewTrade, StatementFile, TradeQuery
+from core.portfolio.statements.events import GIVEN
 from core.portfolio.statements.importing import StatementImporter
 from core.portfolio.statements.model import StatementImport
 from core.portfolio.store import FactFilter, TeamLedger
@@ -127,6 +131,7 @@ class PortfolioService:
         store = self._recorder.ledger(uow, team_id)
         fact, warnings = await self._recorder.trade_fact(store, trade, instrument)
         account = await self._recorder.account(store, trade.account_id, trade.account_type)
+        warnings = (*warnings, *await self._outdated_events(store, account, fact))
         (stored,) = await self._recorder.append(uow, store, account, [fact], instruments=[instrument])
         return replace(explaining.line(account, stored), warnings=warnings)
 
@@ -202,6 +207,15 @@ class PortfolioService:
         known = await store.fx_rates(as_of) if any(position.state.is_foreign for position in positions) else {}
         rates = known | dict(fx_rates or {})
         return await self._appraiser.appraise(positions, as_of=as_of, today=self._recorder.today(), fx_rates=rates)
+
+    async def _outdated_events(self, store: TeamLedger, account: Account, fact: Fact) -> tuple[str, ...]:
+        """Say which events were derived from holdings that a back-dated trade changes; imports derive them again."""
+        chosen = FactFilter(account_keys=[account.account_key], symbol=fact.symbol, since=fact.trade_date, kinds=GIVEN)
+        later = [item for _, item in await store.facts(chosen) if item.source is Source.DERIVED]
+        days = ", ".join(sorted({item.trade_date.isoformat() for item in later if item.trade_date > fact.trade_date}))
+        return (
+            (f"Events derived for {days} rest on the holding before; the next import corrects them.",) if days else ()
+        )
 
     async def _refuse_held(self, store: TeamLedger, account_id: str, symbol: str) -> None:
         """An opening is for a position that is not there yet."""

@@ -175,6 +175,18 @@ async def test_fifty_at_once_are_one_execution(desk: SampleDesk, caller: Caller)
     await desk.audit_rows()  # and the chain is sound
 
 
+async def test_fifty_at_once_over_two_servers_are_one_execution(desk: SampleDesk, caller: Caller) -> None:
+    approval = await approved(desk, caller, name="honey")
+    servers = (desk.dispatcher, desk.new_dispatcher())
+    calls = [desk.call(BREAK, caller, approval=approval, name="honey") for _ in range(50)]
+    running = (servers[place % 2].run(call) for place, call in enumerate(calls))
+    results = await asyncio.gather(*running, return_exceptions=True)
+    assert [type(result) for result in results].count(SkillResult) == 1
+    assert [type(result) for result in results].count(ApprovalConsumed) == 49
+    assert (desk.outside.runs, await desk.jars(), await desk.state(approval)) == (["honey"], [], "executed")
+    await desk.audit_rows()
+
+
 async def test_a_failing_body_leaves_nothing_but_a_failed_approval(desk: SampleDesk, caller: Caller) -> None:
     approval = await approved(desk, caller, name="honey")
     desk.outside.fail_with = NotPossible(reason="too hard")

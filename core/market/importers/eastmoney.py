@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from core.market.importers import cells
 from core.market.importers.codes import parse_code
 from core.market.importers.layout import LOT, BarLayout, Columns, Reading, constant
-from core.market.importers.model import ROW, FileContent, Part, Told
+from core.market.importers.model import ROW, FileContent, FileRefused, Part, Told
 from core.market.importers.text import Frame
 from core.market.model import Adjustment
 
@@ -81,7 +81,7 @@ LAYOUTS: Final = (
 
 
 class SpotLayout:
-    """The table of quotes of the whole market. It states no day: `--day` adds one."""
+    """The table of quotes of the whole market. It states no day: `--day` must."""
 
     name: Final = "eastmoney_spot"
     required: Final = frozenset({"代码", "名称", "最新价", "最高", "最低", "今开", "昨收", "成交量", "成交额"})
@@ -107,8 +107,10 @@ class SpotLayout:
         return self.required <= set(header)
 
     def read(self, frame: Frame, path: Path, told: Told) -> FileContent:
-        """Turn the frame into quotes in shares and CNY."""
+        """Turn the frame into quotes in shares and CNY. Raises `FileRefused` when the day is not told."""
         del path
+        if told.day is None:
+            raise FileRefused(reason="the file holds quotes and states no day; say --day 2026-11-20")
         columns: Columns = {}
         faults = {}
         for ours, theirs in self._columns.items():
@@ -129,5 +131,4 @@ class SpotLayout:
             torn=frame.torn,
             text_of=frame.text_of,
             unknown_columns=tuple(name for name in frame.header if name not in known),
-            notes=() if told.day else ("the file states no day; --day adds one",),
         )

@@ -73,7 +73,12 @@ def test_people(run: Run, mei: dict[str, Any]) -> None:
         (("user", "role", "nobody", "member"), None, 4, "nobody"),
         (("user", "role", "mei", "king"), None, 2, "king"),
         (("user", "deactivate", "mei"), None, 1, "only active administrator"),
-        (("token", "create", "a", "--preset", "all"), None, 2, "preset"),
+        (
+            ("token", "create", "a", "--preset", "all"),
+            None,
+            2,
+            "no preset 'all'; the presets are read-data, portfolio, ",
+        ),
         (("token", "create", "a", "--scope", "paper.orders.write"), None, 1, "reserved"),
         (("token", "create", "a", "--user", "nobody"), None, 4, "nobody"),
         (("token", "revoke", "99"), None, 4, "No token 99"),

@@ -9,22 +9,13 @@ import pytest
 import uvicorn
 
 from core.clock import FrozenClock
+from tests.support.chromium import ARGUMENTS, CHROMIUM, needs_chromium
 from tests.support.rest_desk import PASSWORD, RestDesk, execute, rest_desk, settings_in
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.anyio,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not installed at /usr/bin/chromium"),
+    needs_chromium,
 ]
 
 

@@ -138,7 +138,7 @@ async def test_language_by_browser_by_switch_and_remembered(desk: RestDesk) -> N
     assert '<html lang="zh-Hans">' in chinese.text
     assert "用户名" in chinese.text
     switched = await browser.get("/login?lang=zh&next=%2Ftokens", headers={"Accept-Language": "en"})
-    assert 'href="/login?next=%2Ftokens&amp;lang=en"' in switched.text
+    assert 'href="?next=%2Ftokens&amp;lang=en"' in switched.text
     assert "登录" in (await browser.get("/login", headers={"Accept-Language": "en"})).text
 
 

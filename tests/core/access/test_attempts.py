@@ -16,25 +16,25 @@ def test_the_sixth_failure_in_fifteen_minutes_is_refused_with_the_time_to_wait(
     attempts: Attempts, clock: FrozenClock
 ) -> None:
     for _ in range(5):
-        attempts.begin(["name:ada"])
+        attempts.begin(["address:ada"])
         clock.advance(timedelta(minutes=1))
     with pytest.raises(SignInLimited) as caught:
-        attempts.begin(["name:ada"])
+        attempts.begin(["address:ada"])
     assert caught.value.extras() == {"bucket": "sign_in", "retry_after_seconds": 600}
     clock.advance(timedelta(minutes=10))
-    attempts.begin(["name:ada"])
+    attempts.begin(["address:ada"])
     with pytest.raises(SignInLimited):
-        attempts.begin(["name:ada"])
+        attempts.begin(["address:ada"])
 
 
 def test_a_refused_attempt_does_not_lengthen_the_wait(attempts: Attempts, clock: FrozenClock) -> None:
     for _ in range(5):
-        attempts.begin(["name:ada"])
+        attempts.begin(["address:ada"])
     for _ in range(100):
         with pytest.raises(SignInLimited):
-            attempts.begin(["name:ada", "address:1.2.3.4"])
+            attempts.begin(["address:ada", "name:ada"])
     clock.advance(timedelta(minutes=15))
-    attempts.begin(["name:ada", "address:1.2.3.4"])
+    attempts.begin(["address:ada", "name:ada"])
 
 
 def test_an_address_is_counted_over_all_names(attempts: Attempts) -> None:

@@ -197,7 +197,9 @@ async def test_rows_of_an_internal_asset_are_cut_to_the_reading_team(house: Desk
     empty = await house.call("data", stranger, asset_id=asset.asset_id)
     assert empty.data == ()
     assert empty.meta.empty_reason == "signals has no rows. The caller reads only rows where tenant_id is 'nobody'."
-    assert await house.scores(asset.asset_id, ANONYMOUS) == []
+    for method in ("get", "metadata", "schema", "data"):
+        with pytest.raises(AssetNotFound):
+            await house.call(method, ANONYMOUS, asset_id=asset.asset_id)
     assert (await house.call("metadata", BETA, asset_id=asset.asset_id)).record_count is None
     assert (await house.call("metadata", ALPHA, asset_id=asset.asset_id)).record_count == 5
 

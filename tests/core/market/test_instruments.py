@@ -268,3 +268,23 @@ def test_spellings_of_one_code_are_read_alike(digits, suffix) -> None:
 
 def test_text_is_compared_without_width_case_and_blanks() -> None:
     assert fold("万 科Ａ") == fold("万科a") == "万科A"
+
+
+def test_a_short_code_with_the_wrong_exchange_is_told_where_it_belongs_and_never_completed() -> None:
+    rows = [
+        Instrument(
+            symbol="000878.SZ",
+            name="云南铜业",
+            exchange=Exchange.SZSE,
+            board=None,
+            kind=InstrumentKind.STOCK,
+            currency="CNY",
+        )
+    ]
+    master = SecurityMaster.build(rows)
+    with pytest.raises(CodeZerosLost, match=r"000878\.SZ"):
+        master.resolve("878.SH")
+    with pytest.raises(CodeZerosLost, match=r"000878\.SZ"):
+        master.restore("878.SH")
+    with pytest.raises(InstrumentNotFound, match=r"market\.instrument\.search finds"):
+        master.resolve("999999")

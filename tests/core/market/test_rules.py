@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -50,13 +50,18 @@ def limits(board: Board, reference: str, day: date = DAY, **more) -> tuple[str, 
     return (str(found.down), str(found.up)) if found else None
 
 
+def plain(value):
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return sorted(value) if isinstance(value, frozenset) else str(value)
+
+
 def listing() -> str:
     def value(row) -> str:
-        shown = asdict(row.value) if hasattr(row.value, "__dataclass_fields__") else row.value
-        return json.dumps(shown, default=lambda kept: sorted(kept) if isinstance(kept, frozenset) else str(kept))
+        return json.dumps(row.value, default=plain)
 
     lines = (
-        f"{row.topic:16} {row.scope:18} {row.first_date or '':10} {row.last_date or '':10} {row.mark} "
+        f"{row.topic:16} {row.scope:18} {row.first_date or ''!s:10} {row.last_date or ''!s:10} {row.mark} "
         f"{value(row)} | {row.source}"
         for row in all_rules()
     )
@@ -81,7 +86,7 @@ def test_rows_of_one_topic_and_scope_do_not_overlap() -> None:
 
 def test_every_row_has_a_source() -> None:
     assert all(row.source for row in all_rules())
-    assert len(all_rules()) == 85
+    assert len(all_rules()) == 106
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,49 @@ async def test_quotes_as_of_a_day(market: MarketService, symbol, as_of, price, s
         assert (str(quote.last_price), quote.is_suspended) == (price, suspended) if price else quote is None
 
 
+QUIET = "600519.SH"
+OLD = {"daily": [bar(QUIET, date(2026, 9, 17), 9.0), bar("000001.SZ", FRIDAY, 8.0)]}
+
+
+def halt(last: date | None) -> dict:
+    return {"suspensions": [{"symbol": QUIET, "first_date": date(2026, 9, 18), "last_date": last, "days": 50}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "suspended"),
+    [({}, False), (halt(FRIDAY), True), (halt(None), True), (halt(date(2026, 9, 30)), False)],
+)
+async def test_data_that_end_are_no_suspension(tmp_path: Path, clock: FrozenClock, more, suspended) -> None:
+    store = MarketStore(tmp_path / "quiet")
+    commit(store, OLD | more)
+    answer = await MarketService(store, clock).quotes_sourced([QUIET, "000001.SZ"])
+    quote = answer.value[QUIET]
+    assert (quote.is_suspended, quote.volume) == ((True, 0) if suspended else (False, 1000))
+    said = f"The stored data of {QUIET} end on 2026-09-17: its price is of that day."
+    assert [text for text in answer.provenance.warnings if "end on" in text] == ([] if suspended else [said])
+
+
+@pytest.mark.parametrize(("silent", "suspended"), [(30, True), (31, False)])
+async def test_a_silence_of_thirty_trading_days_may_be_a_suspension(tmp_path, clock, silent, suspended) -> None:
+    last = TradingCalendars.load().shanghai.shift(FRIDAY, -silent)
+    store = MarketStore(tmp_path / "quiet")
+    commit(store, {"daily": [bar(QUIET, last, 9.0), bar("000001.SZ", FRIDAY, 8.0)]})
+    market = MarketService(store, clock)
+    assert (await market.quotes([QUIET]))[QUIET].is_suspended is suspended
+
+
+async def test_bars_that_go_on_later_were_interrupted_by_a_suspension(tmp_path: Path, clock: FrozenClock) -> None:
+    store = MarketStore(tmp_path / "gap")
+    commit(store, {"daily": [bar(QUIET, date(2026, 3, 2), 9.0), bar(QUIET, FRIDAY, 8.0)]})
+    market = MarketService(store, clock)
+    assert (await market.quotes([QUIET], as_of=date(2026, 8, 3)))[QUIET].is_suspended
+
+
+async def test_without_any_price_there_is_no_day(market: MarketService) -> None:
+    answer = await market.quotes_sourced(["600519.SH"], as_of=date(2026, 11, 16))
+    assert (answer.value, answer.provenance.as_of) == ({}, None)
+
+
 async def test_a_former_symbol_answers_with_the_present_one(market: MarketService) -> None:
     quotes = await market.quotes(["430047.BJ", "920047.BJ"])
     assert {given: quote.symbol for given, quote in quotes.items()} == dict.fromkeys(

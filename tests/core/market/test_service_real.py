@@ -49,9 +49,12 @@ async def test_anchors(market: MarketService, day, close, reference) -> None:
 
 async def test_today_the_stored_bars_are_old_and_said_to_be(market: MarketService) -> None:
     assert "The newest bar in daily is of 2025-04-07" in market.provenance("daily").warnings[0]
-    quotes = await market.quotes(SYMBOLS)
-    assert set(quotes) == set(SYMBOLS)
-    assert quotes["430047.BJ"].is_suspended
+    answer = await market.quotes_sourced(SYMBOLS)
+    assert set(answer.value) == set(SYMBOLS)
+    quote = answer.value["430047.BJ"]
+    assert not quote.is_suspended
+    said = f"The stored data of {quote.symbol} end on {quote.trade_date}: its price is of that day."
+    assert said in answer.provenance.warnings
 
 
 async def test_a_halted_share_keeps_its_last_close(market: MarketService) -> None:

@@ -330,6 +330,17 @@ async def test_a_derived_event_that_a_person_took_back_stays_away(desk: LedgerDe
     assert (done.added, done.derived) == (1, 0)
 
 
+async def test_a_back_dated_trade_says_which_derived_events_rest_on_less(desk: LedgerDesk) -> None:
+    desk.market.corporate_actions = [action("000519.SZ", date(2026, 11, 10), cash="1")]
+    await desk.statement(flat(BUY.format(number=1)))
+    assert (await desk.trade("2026-11-11 buy 000519 100 @ 10.00")).warnings == ()
+    late = await desk.trade("2026-11-03 buy 000519 200 @ 10.00")
+    said = "Events derived for 2026-11-10 rest on the holding before; the next import corrects them."
+    assert late.warnings == (said,)
+    await desk.statement(flat(BUY.format(number=1)))
+    assert (await desk.pnl()).holdings[0].income == 300
+
+
 async def test_a_layout_with_events_renews_only_what_was_derived_before(desk: LedgerDesk) -> None:
     desk.market.corporate_actions = [action("000519.SZ", date(2026, 11, day), cash="1") for day in (5, 10)]
     await desk.statement(flat(BUY.format(number=1)))

@@ -111,7 +111,9 @@ def test_a_header_of_two_languages_is_read(store, bring, tmp_path) -> None:
 def test_a_table_of_quotes_takes_its_day_from_the_caller(store, bring, tmp_path) -> None:
     header = "序号,代码,名称,最新价,涨跌幅,涨跌额,成交量,成交额,最高,最低,今开,昨收,换手率,总市值"
     path = write(tmp_path, "s.csv", f"{header}\n1,300344,立方数科,6.58,1,1,81.0,5214.0,6.6,6.4,6.5,6.4,1,4222\n")
-    assert "--day" in bring(path, dry_run=True).files[0].message
+    refused = bring(path).files[0]
+    assert (refused.status, refused.rows_read, refused.rows_quarantined) == (FileStatus.REFUSED, 0, 0)
+    assert refused.message == "the file holds quotes and states no day; say --day 2026-11-20"
     bring(path, told=Told(day=date(2024, 1, 2)))
     row = only(store, "spot")
     assert (row["symbol"], row["name"], row["close"], row["volume"]) == ("300344.SZ", "立方数科", 6.58, 8100)
