@@ -1,7 +1,6 @@
 """Bars checked before the run and turned into whole numbers of the series' own power of ten."""
 
-import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
@@ -68,16 +67,6 @@ class CheckedBars:
         values = part.tolist() if isinstance(part, np.ndarray) else part
         return [value if isinstance(value, str) else str(value) for value in values]
 
-    def block(self, start: int, stop: int) -> list[Bar]:
-        """Make the bars of a stretch at once. The collector would only walk over thousands of new, living tuples."""
-        was_collecting = gc.isenabled()
-        gc.disable()
-        try:
-            return list(self.build(start, stop))
-        finally:
-            if was_collecting:
-                gc.enable()
-
     def build(self, start: int, stop: int) -> Iterator[Bar]:
         """Make the bars of a stretch."""
         columns = [self._floats(name, start, stop) for name in PRICES]
@@ -91,7 +80,7 @@ class CheckedBars:
         if table.rows is not None:
             if name not in table.rows[0]:
                 return None
-            return [row.get(name) for row in table.rows[stretch]]
+            return _values(table.rows[stretch], name)
         return table.columns[name][stretch] if name in table.columns else None
 
     def _floats(self, name: str, start: int, stop: int) -> Any:
@@ -205,10 +194,14 @@ def _take(table: BarTable, name: str, *, purpose: str) -> Any:
         raise ColumnMissing(column=name, purpose=purpose, columns=", ".join(_columns(table)))
     if table.rows is None:
         return table.columns[name]
+    return _values(table.rows, name)
+
+
+def _values(rows: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
     try:
-        return list(map(itemgetter(name), table.rows))
+        return list(map(itemgetter(name), rows))
     except KeyError:
-        return [row.get(name) for row in table.rows]
+        return [row.get(name) for row in rows]
 
 
 def _between(times: Moments, start: str | None, end: str | None) -> slice:

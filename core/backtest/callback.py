@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
+from core.backtest.collector import rare_collection
 from core.backtest.context import Context
 from core.backtest.corporate_actions import DueAction
 from core.backtest.history import BLOCK, HistoryWriter
@@ -73,7 +74,7 @@ class CallbackRun:
     def run(self) -> None:
         """Walk through all bars. Raises `StrategyFailed` and `RunStopped`."""
         holding, size = self.holding, len(self.holding.bars)
-        with self._watch(size) as watch:
+        with rare_collection(), self._watch(size) as watch:
             if self.hooks.on_start is not None:
                 self.hooks.on_start(self.context)
             self.hook = "on_bar"
@@ -83,7 +84,7 @@ class CallbackRun:
                     watch.tell(start)
                     self.writer.forget()
                 self._events(start)
-                block = holding.bars.block(start, stop)
+                block = list(holding.bars.build(start, stop))
                 if start < self.options.warmup_bars:
                     self._warm_up(block, start)
                 elif self.options.fill is FillMode.NEXT_OPEN:

@@ -73,11 +73,11 @@ def _read(texts: list[Any]) -> Moments:
     first = texts[0] if texts else ""
     if isinstance(first, date) and not isinstance(first, datetime):
         return np.array(texts, dtype=DAY)
-    iso = texts if isinstance(first, str) and len(first) == ISO_DAY else [spelled(str(text)) for text in texts]
+    if isinstance(first, str) and set(map(len, texts)) == {ISO_DAY} and {text[4] for text in texts} == {"-"}:
+        return np.array(texts, dtype=DAY)
+    iso = [spelled(str(text)) for text in texts]
     if not all(map(_is_iso, iso)):
-        iso = [spelled(str(text)) for text in texts]
-        if not all(map(_is_iso, iso)):
-            raise ValueError
+        raise ValueError
     if max(map(len, iso), default=0) == ISO_DAY:
         return np.array(iso, dtype=DAY)
     return _shortest(np.array(iso, dtype=MILLISECOND))

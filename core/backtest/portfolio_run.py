@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.callback import Hooks, end_waiting, hooks_of
+from core.backtest.collector import rare_collection
 from core.backtest.context import Context
 from core.backtest.corporate_actions import DueAction
 from core.backtest.fingerprint import fingerprint
@@ -71,7 +72,7 @@ class PortfolioRun:
 
     def run(self) -> None:
         """Walk through all bars. Raises `StrategyFailed` and `RunStopped`."""
-        with self._watch() as watch:
+        with rare_collection(), self._watch() as watch:
             self._call("on_start", self.seats, lambda seat: seat.hooks.on_start)
             self.hook = "on_bar"
             for tick in range(len(self.times)):
