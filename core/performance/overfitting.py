@@ -15,11 +15,13 @@ from typing import Final
 
 import numpy as np
 
+from core.errors import Invalid
 from core.performance.figures import NOISE, Figure, FloatArray, IntArray, Undefined, defined, is_constant, undefined
 
 EULER_GAMMA: Final = 0.5772156649015329
 BLOCKS: Final = 16
 """Blocks of time that are dealt into two halves in every way: 12,870 ways for 16."""
+LARGEST_BLOCKS: Final = 20
 MINIMUM_BLOCK: Final = 2
 MINIMUM_RETURNS: Final = 3
 """A third and a fourth moment of fewer returns say nothing."""
@@ -27,9 +29,16 @@ CELLS_AT_ONCE: Final = 2_000_000
 """Figures held in memory at a time while the halves are gone through."""
 ROUNDING: Final = 1e-11
 """A variance that is a smaller part of the mean square is what rounding leaves of none."""
-TIE_PLACES: Final = 12
-"""Ratios are rounded, so that trials with the same returns are equal whatever the order of their sums."""
+TIE: Final = 1e-12
+"""Ratios closer than this are equal: trials with the same returns differ by the order in which they were summed."""
 STANDARD_NORMAL: Final = NormalDist()
+
+
+class GridInvalid(Invalid):
+    """Returns or blocks that no grid of trials can have."""
+
+    code = "grid_invalid"
+    template = "{reason}"
 
 
 def probabilistic_sharpe(returns: FloatArray, *, threshold: float = 0.0) -> Figure:
@@ -109,9 +118,9 @@ def judge_grid(returns: FloatArray, *, independent: float | None = None, blocks:
     """Judge trials from their returns: one row a period, one column a trial.
 
     `independent` is the number of independent trials where the columns are known to be alike; all of them otherwise,
-    which is the stricter reading. `blocks` must be even.
+    which is the stricter reading. `blocks` must be even. Raises `GridInvalid`.
     """
-    periods, trials = returns.shape
+    periods, trials = _checked(returns, blocks)
     if trials < 2 or periods < MINIMUM_RETURNS:
         missing = undefined(Undefined.TOO_FEW_TRIALS if trials < 2 else Undefined.TOO_FEW_PERIODS)
         return GridVerdict(
@@ -126,7 +135,7 @@ def judge_grid(returns: FloatArray, *, independent: float | None = None, blocks:
         )
     whole = np.array([periods], dtype=np.int64)
     ratios = _ratios(whole, returns.sum(axis=0)[None, :], np.square(returns).sum(axis=0)[None, :])[0]
-    best, variance = int(ratios.argmax()), float(ratios.var(ddof=1))
+    best, variance = int((ratios >= ratios.max() - TIE).argmax()), float(ratios.var(ddof=1))
     count = float(trials) if independent is None else independent
     overfit, loss = overfitting_probability(returns, blocks=blocks)
     return GridVerdict(
@@ -146,9 +155,10 @@ def overfitting_probability(returns: FloatArray, *, blocks: int = BLOCKS) -> tup
 
     Time is cut into `blocks` runs of equal length (to one period). For every choice of half of them, the trial that is
     best there gets its relative rank w = rank / (N + 1) in the other half, equals sharing the middle rank; overfitting
-    is ln(w / (1 - w)) <= 0. Only sums per block are needed, so the cost does not grow with the periods.
+    is ln(w / (1 - w)) <= 0. Only sums per block are needed, so the cost does not grow with the periods. Raises
+    `GridInvalid`.
     """
-    periods, trials = returns.shape
+    periods, trials = _checked(returns, blocks)
     if trials < 2:
         return undefined(Undefined.TOO_FEW_TRIALS), undefined(Undefined.TOO_FEW_TRIALS)
     if periods < MINIMUM_BLOCK * blocks:
@@ -161,19 +171,30 @@ def overfitting_probability(returns: FloatArray, *, blocks: int = BLOCKS) -> tup
     below = losing = 0
     for first in range(0, len(halves), at_once):
         inside = halves[first : first + at_once]
-        seen = _ratios(inside @ lengths, inside @ sums, inside @ squares)
         outside = 1.0 - inside
-        kept = _ratios(outside @ lengths, outside @ sums, outside @ squares)
-        chosen = np.take_along_axis(kept, seen.argmax(axis=1)[:, None], axis=1)
-        rank = (kept < chosen).sum(axis=1) + ((kept == chosen).sum(axis=1) + 1) / 2
-        below += int((2 * rank <= trials + 1).sum())
-        losing += int((chosen < 0).sum())
-    return defined(below / len(halves)), defined(losing / len(halves))
+        one = _ratios(inside @ lengths, inside @ sums, inside @ squares)
+        other = _ratios(outside @ lengths, outside @ sums, outside @ squares)
+        for seen, kept in ((one, other), (other, one)):
+            chosen = np.take_along_axis(kept, seen.argmax(axis=1)[:, None], axis=1)
+            lower = np.count_nonzero(kept < chosen - TIE, axis=1)
+            not_higher = np.count_nonzero(kept <= chosen + TIE, axis=1)
+            below += int(np.count_nonzero(lower + not_higher <= trials))
+            losing += int(np.count_nonzero(chosen < -TIE))
+    return defined(below / len(halves) / 2), defined(losing / len(halves) / 2)
+
+
+def _checked(returns: FloatArray, blocks: int) -> tuple[int, int]:
+    """Return how many periods and trials there are."""
+    if blocks < 2 or blocks % 2 or blocks > LARGEST_BLOCKS:
+        raise GridInvalid(reason=f"The blocks must be an even number from 2 to {LARGEST_BLOCKS}, not {blocks}.")
+    if returns.ndim != 2 or not np.isfinite(returns).all():
+        raise GridInvalid(reason="Returns of a grid are finite numbers, one row a period and one column a trial.")
+    return returns.shape[0], returns.shape[1]
 
 
 def _halves(blocks: int) -> FloatArray:
-    """Return one row of zeros and ones for every way to choose half of the blocks."""
-    chosen = np.array(list(combinations(range(blocks), blocks // 2)))
+    """Return one row of zeros and ones for every way to part the blocks into two halves."""
+    chosen = np.array([(0, *others) for others in combinations(range(1, blocks), blocks // 2 - 1)])
     rows = np.zeros((len(chosen), blocks))
     np.put_along_axis(rows, chosen, 1.0, axis=1)
     return rows
@@ -182,8 +203,9 @@ def _halves(blocks: int) -> FloatArray:
 def _ratios(counts: FloatArray | IntArray, sums: FloatArray, squares: FloatArray) -> FloatArray:
     """Return mean / standard deviation (n - 1) of each column from the sums over its periods; 0 where nothing moved."""
     numbers = counts[:, None].astype(np.float64)
-    means = sums / numbers
-    spread = (squares - sums * means) / (numbers - 1.0)
-    moved = spread > ROUNDING * squares / numbers
-    ratios: FloatArray = np.where(moved, means / np.sqrt(np.where(moved, spread, 1.0)), 0.0)
-    return ratios.round(TIE_PLACES)
+    spread = squares - sums * sums / numbers
+    moved = spread > ROUNDING * squares
+    ratios: FloatArray = np.zeros_like(sums)
+    np.divide(sums, np.sqrt(spread, out=spread, where=moved), out=ratios, where=moved)
+    ratios *= np.sqrt((numbers - 1.0) / np.square(numbers))
+    return ratios

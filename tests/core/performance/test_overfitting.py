@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.performance.figures import Figure, Undefined
 from core.performance.overfitting import (
     BLOCKS,
+    GridInvalid,
     deflated_sharpe,
     expected_maximum_sharpe,
     independent_trials,
@@ -123,6 +124,19 @@ def test_what_a_grid_cannot_say() -> None:
     idle = judge_grid(np.zeros((64, 5)))
     assert (idle.best, idle.best_sharpe, idle.expected_maximum) == (0, Figure(0.0), Figure(0.0))
     assert idle.deflated_sharpe.reason is Undefined.NO_VARIANCE
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 3, -2, 22])
+def test_blocks_that_cannot_be_halved(blocks: int) -> None:
+    with pytest.raises(GridInvalid, match="even number"):
+        judge_grid(np.zeros((64, 5)), blocks=blocks)
+
+
+@pytest.mark.parametrize("returns", [np.zeros(64), np.full((64, 2), math.nan), np.full((64, 2), math.inf)])
+def test_grids_that_are_none(returns: np.ndarray) -> None:
+    for judge in (judge_grid, overfitting_probability):
+        with pytest.raises(GridInvalid, match="finite"):
+            judge(returns)
 
 
 def test_rounding_noise_is_no_movement() -> None:
