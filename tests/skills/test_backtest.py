@@ -15,6 +15,7 @@ from skills.investment import backtest
 from tests.support.backtest_runs import EQUITY, TRADES, draft, long_draft
 from tests.support.catalog_desk import ANNA, BEN, CatalogDesk
 from tests.support.ledger_skills import make_users
+from tests.support.rest_desk import rest_desk, settings_in
 from tests.support.small_market import ANONYMOUS
 from tools.context import SkillContext
 from tools.registry import Registry
@@ -151,6 +152,27 @@ async def test_other_teams_and_strangers_find_nothing(desk: CatalogDesk):
             await desk.run(skill_id, BEN, **params)
         with pytest.raises(Forbidden):
             await desk.run(skill_id, ANONYMOUS, **params)
+
+
+async def test_each_has_a_route_of_its_own(tmp_path: Path, clock: FrozenClock):
+    async with rest_desk(settings_in(tmp_path), clock) as desk:
+        agent = await desk.agent(await desk.user("ada"))
+        for name in ("first", "second"):
+            async with desk.desk.unit_of_work() as uow:
+                await desk.desk.services.backtest.save(uow, 1, draft=draft(name), created_by="ada")
+                await uow.commit()
+        base = "/api/profile/backtest-results"
+        listed = (await agent.get(base, params={"name": "second"})).json()
+        assert (listed["total"], listed["data"][0]["id"]) == (1, 2)
+        assert (await agent.get(f"{base}/2")).json()["data"]["name"] == "second"
+        compared = (await agent.get(f"{base}/compare", params={"ids": [2, 1]})).json()["data"]
+        assert [run["name"] for run in compared["runs"]] == ["second", "first"]
+        assert (
+            "<h1>first</h1>" in (await agent.get(f"{base}/1/report", params={"language": "en"})).json()["data"]["html"]
+        )
+        assert (await agent.delete(f"{base}/1")).status_code == 409
+        missing = await agent.get(f"{base}/3")
+        assert (missing.status_code, missing.json()["code"]) == (404, "backtest_result_not_found")
 
 
 def test_examples_bind_and_tiers_are_those_of_the_catalogue():
