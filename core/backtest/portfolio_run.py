@@ -19,7 +19,7 @@ from core.backtest.corporate_actions import DueAction
 from core.backtest.fingerprint import fingerprint
 from core.backtest.history import BLOCK, HistoryWriter
 from core.backtest.model import Bar, Listing
-from core.backtest.outcome import BacktestResult, metrics_of
+from core.backtest.outcome import AccountCurve, BacktestResult, metrics_of
 from core.backtest.portfolio_curve import account_curve, per_asset
 from core.backtest.ports import current_ports
 from core.backtest.problems import ParameterInvalid
@@ -30,7 +30,7 @@ from core.backtest.watching import Watch
 from core.market.model import CorporateAction
 from core.matching.model import FillMode
 from core.performance.curve import Curve
-from core.performance.measure import RunFigures, measure
+from core.performance.measure import Performance, RunFigures, measure
 
 Integers = NDArray[np.int64]
 
@@ -223,18 +223,7 @@ def _result(
     curve, days = account_curve(run.times, holdings, run.cash)
     trades = [trade | {"symbol": name} for name, holding, _ in holdings for trade in holding.trades]
     trades.sort(key=lambda trade: str(trade["exit_dt"]))
-    performance = measure(
-        RunFigures(
-            curve=Curve(request.cash / UNIT, days, curve.equity),
-            pnl=np.array([trade["pnl"] for trade in trades], dtype=np.float64),
-            held=curve.position > 0,
-            traded=run.account.traded / UNIT,
-            fees=(run.account.fees + run.account.taxes) / UNIT,
-            benchmark_days=benchmark[0] if benchmark else None,
-            benchmark_closes=benchmark[1] if benchmark else None,
-        ),
-        annualization=request.annualization,
-    )
+    performance = _measured(request, run, curve, days, trades, benchmark)
     parameters = request.parameters(assets=[str(name) for name in assets])
     sources = [(seat.series.bars, seat.series.listing, seat.series.actions) for seat in run.seats]
     metrics, undefined = metrics_of(
@@ -262,3 +251,26 @@ def _result(
     if request.persist:
         result.persist(request.persist_name)
     return result
+
+
+def _measured(
+    request: RunRequest,
+    run: PortfolioRun,
+    curve: AccountCurve,
+    days: Integers,
+    trades: Sequence[Mapping[str, Any]],
+    benchmark: tuple[Any, Any, Any] | None,
+) -> Performance:
+    """Compute the figures of the whole."""
+    return measure(
+        RunFigures(
+            curve=Curve(request.cash / UNIT, days, curve.equity),
+            pnl=np.array([trade["pnl"] for trade in trades], dtype=np.float64),
+            held=curve.position > 0,
+            traded=run.account.traded / UNIT,
+            fees=(run.account.fees + run.account.taxes) / UNIT,
+            benchmark_days=benchmark[0] if benchmark else None,
+            benchmark_closes=benchmark[1] if benchmark else None,
+        ),
+        annualization=request.annualization,
+    )

@@ -171,21 +171,11 @@ def _aim(holding: Holding, order: Order, price: int, equity: int) -> None:
 
 def _buy(holding: Holding, index: int, order: Order, price: int) -> None:
     """Fill a buy at a price."""
-    account, terms = holding.account, holding.terms
-    wanted, budget, is_fixed = UNLIMITED, account.cash, 0
-    if order.quantity:
-        wanted = order.quantity - order.filled
-    elif order.size_kind is SizeKind.SHARES:
-        wanted, is_fixed = order.shares, 1
-    elif order.size_kind is SizeKind.PART:
-        budget = mul_div(account.cash, order.part, RATE, DOWN)
-    elif order.size_kind is SizeKind.TARGET:
-        wanted = order.target - holding.position
-        if wanted <= 0:
-            holding.finish(order, ReasonCode.AT_TARGET, index)
-            return
-    _begin_order_day(order, holding.day)
-    regime = terms.regime[index]
+    terms = holding.terms
+    wanted, budget, is_fixed = _wanted_buy(holding, order)
+    if wanted <= 0:
+        holding.finish(order, ReasonCode.AT_TARGET, index)
+        return
     reason, quantity, filled, amount, fees = fill_kernel.buy(
         price,
         _volume(holding, index),
@@ -195,29 +185,15 @@ def _buy(holding: Holding, index: int, order: Order, price: int) -> None:
         int(order.quantity > 0),
         budget,
         _limit(holding, order),
-        order.day_quantity,
-        order.day_amount,
-        order.day_fees,
+        *_done_that_day(order, holding.day),
         terms.settings,
         terms.lots,
         terms.rest_lots,
-        terms.charges[regime],
-        terms.ticks[regime],
-        int(terms.down[index]),
-        int(terms.up[index]),
+        *_rules_of_the_day(terms, index),
     )
     order.quantity = order.quantity or quantity
     if filled:
-        if holding.position == 0:
-            holding.entry = index
-        holding.position += filled
-        holding.bought_today += filled
-        holding.cost += amount + fees
-        holding.spent += amount
-        account.cash -= amount + fees
-        holding.flow -= amount + fees
-        if holding.options.is_taxed:
-            holding.lots.bought(filled, _date(holding, index))
+        _take_in(holding, index, filled, amount, fees)
         _book(holding, order, filled, amount, fees)
     holding.finish(order, REASONS[reason], index)
 
@@ -230,8 +206,6 @@ def _sell(holding: Holding, index: int, order: Order, price: int) -> None:
         is_target = order.size_kind is SizeKind.TARGET
         holding.finish(order, ReasonCode.AT_TARGET if is_target else ReasonCode.BELOW_LOT, index)
         return
-    _begin_order_day(order, holding.day)
-    regime = terms.regime[index]
     reason, quantity, filled, amount, fees = fill_kernel.sell(
         price,
         _volume(holding, index),
@@ -242,15 +216,10 @@ def _sell(holding: Holding, index: int, order: Order, price: int) -> None:
         holding.position,
         holding.bought_today,
         _limit(holding, order),
-        order.day_quantity,
-        order.day_amount,
-        order.day_fees,
+        *_done_that_day(order, holding.day),
         terms.settings,
         terms.lots,
-        terms.charges[regime],
-        terms.ticks[regime],
-        int(terms.down[index]),
-        int(terms.up[index]),
+        *_rules_of_the_day(terms, index),
     )
     order.quantity = order.quantity or quantity
     if filled:
@@ -258,14 +227,48 @@ def _sell(holding: Holding, index: int, order: Order, price: int) -> None:
         if account.cash + amount - fees - tax < 0:
             holding.finish(order, ReasonCode.INSUFFICIENT_CASH, index)
             return
-        if holding.options.is_taxed:
-            holding.lots.sold(filled, _date(holding, index))
-        account.cash += amount - fees - tax
-        holding.flow += amount - fees - tax
-        account.taxes += tax
-        _close(holding, index, filled, amount, fees + tax)
+        _give_out(holding, index, filled, amount, fees, tax)
         _book(holding, order, filled, amount, fees)
     holding.finish(order, REASONS[reason], index)
+
+
+def _take_in(holding: Holding, index: int, filled: int, amount: int, fees: int) -> None:
+    """Add bought shares, and pay for them."""
+    if holding.position == 0:
+        holding.entry = index
+    holding.position += filled
+    holding.bought_today += filled
+    holding.cost += amount + fees
+    holding.spent += amount
+    holding.account.cash -= amount + fees
+    holding.flow -= amount + fees
+    if holding.options.is_taxed:
+        holding.lots.bought(filled, _date(holding, index))
+
+
+def _give_out(holding: Holding, index: int, filled: int, amount: int, fees: int, tax: int) -> None:
+    """Take sold shares away, and receive their proceeds."""
+    if holding.options.is_taxed:
+        holding.lots.sold(filled, _date(holding, index))
+    proceeds = amount - fees - tax
+    holding.account.cash += proceeds
+    holding.flow += proceeds
+    holding.account.taxes += tax
+    _close(holding, index, filled, amount, fees + tax)
+
+
+def _wanted_buy(holding: Holding, order: Order) -> tuple[int, int, int]:
+    """Return shares wanted at the most, cash allowed, and whether it is that number or nothing."""
+    cash = holding.account.cash
+    if order.quantity:
+        return order.quantity - order.filled, cash, 0
+    if order.size_kind is SizeKind.SHARES:
+        return order.shares, cash, 1
+    if order.size_kind is SizeKind.PART:
+        return UNLIMITED, mul_div(cash, order.part, RATE, DOWN), 0
+    if order.size_kind is SizeKind.TARGET:
+        return order.target - holding.position, cash, 0
+    return UNLIMITED, cash, 0
 
 
 def _wanted_sale(holding: Holding, order: Order) -> int:
@@ -280,10 +283,17 @@ def _wanted_sale(holding: Holding, order: Order) -> int:
     return holding.position - order.target
 
 
-def _begin_order_day(order: Order, day: int) -> None:
-    """Fees are taken on an order's whole amount of a day; a new day begins anew."""
+def _done_that_day(order: Order, day: int) -> tuple[int, int, int]:
+    """Return shares, amount and fees of the order's day so far: fees are taken on its whole amount of a day."""
     if order.day != day:
         order.day, order.day_quantity, order.day_amount, order.day_fees = day, 0, 0, 0
+    return order.day_quantity, order.day_amount, order.day_fees
+
+
+def _rules_of_the_day(terms: FillTerms, index: int) -> tuple[Any, ...]:
+    """Return fees, price steps, and the prices at which the bar is locked."""
+    regime = terms.regime[index]
+    return terms.charges[regime], terms.ticks[regime], int(terms.down[index]), int(terms.up[index])
 
 
 def _book(holding: Holding, order: Order, filled: int, amount: int, fees: int) -> None:
