@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.access.audit_log import AuditLog, load_or_create_key
 from core.access.service import AccessService
+from core.backtest.service import BacktestService
 from core.catalog.service import CatalogService
 from core.clock import Clock, SystemClock
 from core.feedback.service import FeedbackService
@@ -43,6 +44,7 @@ class Services:
     portfolio: PortfolioService
     catalog: CatalogService
     feedback: FeedbackService
+    backtest: BacktestService
     live: "LiveMarket | None" = None
 
     async def close(self) -> None:
@@ -81,6 +83,7 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource
         portfolio=PortfolioService(market, clock, recommendation),
         catalog=CatalogService(market, clock, folder=settings.home / "assets"),
         feedback=FeedbackService(clock),
+        backtest=BacktestService(clock),
         live=live,
     )
 

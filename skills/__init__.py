@@ -8,6 +8,7 @@ MODULE_NAMES: Final = (
     "skills.auth",
     "skills.dataasset",
     "skills.feedback",
+    "skills.investment.backtest",
     "skills.investment.portfolio",
     "skills.investment.recommendation",
     "skills.investment.trading",

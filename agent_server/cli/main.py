@@ -8,9 +8,11 @@ from typer.core import TyperGroup
 
 from agent_server.cli import (
     audit_command,
+    backtest_command,
     demo_command,
     import_command,
     refresh_command,
+    results_command,
     serve_command,
     skill_command,
     skill_md_command,
@@ -60,12 +62,14 @@ app.command("serve")(serve_command.serve)
 app.command("status")(status_command.status)
 app.command("import")(import_command.import_market)
 app.command("refresh")(refresh_command.refresh)
+app.command("backtest")(backtest_command.backtest)
 app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
 app.add_typer(user_command.app, name="user")
 app.add_typer(token_command.app, name="token")
 app.add_typer(skill_command.app, name="skill")
 app.add_typer(audit_command.app, name="audit")
+app.add_typer(results_command.app, name="results")
 
 
 def run(environment: Mapping[str, str]) -> None:

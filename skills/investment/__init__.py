@@ -1,1 +1,1 @@
-"""Holdings, trades and recommendations."""
+"""Holdings, trades, recommendations and backtests."""

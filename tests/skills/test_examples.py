@@ -14,6 +14,7 @@ from core.market.bar_store import MarketStore
 from core.market.demo import install
 from core.market.model import Frequency
 from skills import modules
+from tests.support.backtest_runs import draft
 from tests.support.rest_desk import EXECUTE, RestDesk, execute, rest_desk, settings_in
 from tools.registry import Registry
 
@@ -57,7 +58,19 @@ async def an_agent(desk: RestDesk, *, holds: bool = True) -> Any:
     if holds:
         answer = await agent.post(EXECUTE, json=example("investment.stock.trading.create"))
         assert answer.status_code == 200, answer.text
+    await keep_two_backtests(desk)
     return agent
+
+
+async def keep_two_backtests(desk: RestDesk) -> None:
+    """Keep the runs 1 and 2 of the examples in the first team."""
+    services = desk.desk.services
+    async with desk.desk.unit_of_work() as uow:
+        await services.backtest.save(uow, 1, draft=draft("first"), created_by="ada")
+        await uow.commit()
+    async with desk.desk.unit_of_work() as uow:
+        await services.backtest.save(uow, 1, draft=draft("second"), created_by="ada")
+        await uow.commit()
 
 
 def example(skill_id: str) -> dict[str, Any]:

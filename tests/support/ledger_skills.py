@@ -40,7 +40,7 @@ class SkillDesk:
     @classmethod
     async def make(cls, database: Database, clock: FrozenClock, folder: Path) -> "SkillDesk":
         await make_teams(database, clock)
-        await _make_users(database, clock)
+        await make_users(database, clock)
         settings, ids, market, advice = Settings(home=folder), SeededIds(5), FakeMarket(), FakeRecommendations()
         services: Any = SimpleNamespace(portfolio=PortfolioService(market, clock, advice), clock=clock)
         registry = Registry.collect([portfolio, trading])
@@ -61,7 +61,7 @@ class SkillDesk:
         return await self.dispatcher.run(call)
 
 
-async def _make_users(database: Database, clock: FrozenClock) -> None:
+async def make_users(database: Database, clock: FrozenClock) -> None:
     """Make the people behind the callers: an approval names the one who asked."""
     async with database.unit_of_work() as uow:
         async with uow.write():

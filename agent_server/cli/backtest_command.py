@@ -1,0 +1,200 @@
+"""`dingpan backtest`: run a person's own strategy file, or one that comes with the desk, over the desk's market."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from agent_server.cli.context import (
+    NOT_FOUND,
+    USAGE,
+    AsJson,
+    fail,
+    local_caller,
+    new_trace,
+    print_json,
+    run,
+    user_named,
+)
+from agent_server.cli.skill_command import ForUser, parse_pairs
+
+if TYPE_CHECKING:
+    from agent_server.desk import Desk
+    from core.backtest.model import BarTable
+    from core.backtest.outcome import BacktestResult
+
+NAMES: Final = ("strategy", "my_strategy", "Strategy")
+"""What a strategy is called in a file: a function of (bar, ctx), an object with on_bar, or a class of such."""
+NO_RULES: Final = "none"
+
+
+class LanguageWord(StrEnum):
+    """The language of a report."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+class FillWord(StrEnum):
+    """When the orders of a bar fill."""
+
+    NEXT_OPEN = "next_open"
+    THIS_CLOSE = "this_close"
+
+
+class RulesWord(StrEnum):
+    """Which market's rules hold."""
+
+    AUTO = "auto"
+    A_SHARE = "a_share"
+    HK = "hk"
+    NONE = NO_RULES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What to run and what to do with the result."""
+
+    strategy: str
+    symbol: str
+    benchmark: str | None
+    start: date | None
+    end: date | None
+    rules: RulesWord
+    options: dict[str, Any]
+    parameters: dict[str, Any]
+    save: str | None
+    tags: list[str]
+    user: str | None
+
+
+def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
+    ctx: typer.Context,
+    strategy: Annotated[str, typer.Argument(help="A Python file with `strategy`, or the name of a built-in one.")],
+    symbol: Annotated[str, typer.Option(help="The instrument, such as 600519.SH.")],
+    parameters: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="key:=json for a built-in strategy, such as fast:=10.")
+    ] = None,
+    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y%m%d"], help="First day.")] = None,
+    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y%m%d"], help="Last day.")] = None,
+    cash: Annotated[float, typer.Option(help="Initial cash.")] = 1_000_000.0,
+    commission_bps: Annotated[float, typer.Option(help="Commission in hundredths of a percent.")] = 0.0,
+    slippage_bps: Annotated[float, typer.Option(help="Slippage in hundredths of a percent.")] = 0.0,
+    fill: Annotated[FillWord, typer.Option(help="When orders fill.")] = FillWord.NEXT_OPEN,
+    rules: Annotated[RulesWord, typer.Option(help="Market rules; auto takes those of the exchange.")] = RulesWord.AUTO,
+    benchmark: Annotated[str | None, typer.Option(help="An index to compare with, such as 000300.SH.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
+    language: Annotated[LanguageWord, typer.Option(help="Language of the report.")] = LanguageWord.EN,
+    save: Annotated[str | None, typer.Option(help="Keep the result on the desk under this name.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Tag of the kept result; may repeat.")] = None,
+    user: ForUser = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a strategy over daily bars of the desk's market, and print its figures.
+
+    The file is run as a program of yours, with your rights. Dividends and bonus shares of the desk's event table are
+    booked on their days.
+
+    Example: dingpan backtest dual_moving_average --symbol 600519.SH -p fast:=10 -p slow:=30 --report out.html
+    """
+    wish = Wish(
+        strategy=strategy,
+        symbol=symbol,
+        benchmark=benchmark,
+        start=start.date() if start else None,
+        end=end.date() if end else None,
+        rules=rules,
+        options={
+            "initial_cash": cash,
+            "commission_bps": commission_bps,
+            "slippage_bps": slippage_bps,
+            "fill": fill.value,
+        },
+        parameters=numbers_as_floats(parse_pairs(parameters or [])),
+        save=save,
+        tags=tag or [],
+        user=user,
+    )
+    result, kept = run(ctx, lambda desk: _run(desk, wish), may_create=save is None)
+    if report is not None:
+        result.report(report, name=save or f"{Path(strategy).stem} {symbol}", language=language.value)
+    if as_json:
+        print_json({"id": kept, "metrics": result.metrics, "undefined": result.undefined, "orders": result.reasons})
+        return
+    typer.echo(result.summary())
+    if kept is not None:
+        typer.echo(f"kept as backtest {kept}")
+
+
+async def _run(desk: "Desk", wish: Wish) -> "tuple[BacktestResult, int | None]":
+    """Read the bars, run, and keep the result where that was asked for."""
+    from core.backtest.api import backtest as run_backtest  # noqa: PLC0415 - keeps --help fast
+    from core.backtest.desk_bars import desk_bars  # noqa: PLC0415 - keeps --help fast
+    from core.market.model import InstrumentKind  # noqa: PLC0415 - keeps --help fast
+
+    strategy = load_strategy(wish.strategy, wish.parameters)
+    market, index = desk.services.market, None
+    bars = await desk_bars(market, wish.symbol, start=wish.start, end=wish.end)
+    if wish.benchmark:
+        index = await desk_bars(market, wish.benchmark, start=wish.start, end=wish.end, kind=InstrumentKind.INDEX)
+    rules = market_rules(wish.rules, bars)
+    result = run_backtest(strategy, bars=bars, benchmark_bars=index, market_rules=rules, **wish.options)
+    return result, None if wish.save is None else await _keep(desk, wish, result)
+
+
+async def _keep(desk: "Desk", wish: Wish, result: "BacktestResult") -> int:
+    """Keep the result in the person's team, with a line in the audit."""
+    from core.backtest.results_draft import draft_of  # noqa: PLC0415 - keeps --help fast
+
+    caller = local_caller(await user_named(desk, wish.user))
+    draft = draft_of(result.to_dict(), name=wish.save or "", tags=wish.tags, strategy=Path(wish.strategy).stem)
+    async with desk.unit_of_work() as uow:
+        kept = await desk.services.backtest.save(
+            uow, caller.team_id or 0, draft=draft, created_by=caller.username or ""
+        )
+        await desk.note(
+            uow, "backtest.kept", caller=caller, trace_id=new_trace(desk), detail={"id": kept.id, "name": kept.name}
+        )
+        await uow.commit()
+    return kept.id
+
+
+def numbers_as_floats(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters whose fractions are floats, as strategies take them."""
+    return {name: float(value) if isinstance(value, Decimal) else value for name, value in parameters.items()}
+
+
+def load_strategy(given: str, parameters: dict[str, Any]) -> object:
+    """Return the strategy of a file, or a built-in one by name; end the program when there is none."""
+    from core.backtest.strategies.built_in import built_in  # noqa: PLC0415 - keeps --help fast
+
+    if not given.endswith(".py"):
+        return built_in(given, parameters)
+    import runpy  # noqa: PLC0415 - only files need it
+
+    path = Path(given)
+    if not path.is_file():
+        fail(f"There is no file {given}.", NOT_FOUND)
+    if parameters:
+        fail("--param is for built-in strategies; a file has its own numbers.", USAGE)
+    found = runpy.run_path(str(path))
+    strategy = next((found[name] for name in NAMES if name in found), None)
+    if strategy is None:
+        fail(f"{given} defines none of {', '.join(NAMES)}.", USAGE)
+    return strategy() if isinstance(strategy, type) else strategy
+
+
+def market_rules(asked: RulesWord, bars: "BarTable") -> str | None:
+    """Return the rules' name for the engine; `auto` means those of the instrument's exchange."""
+    from core.market.model import Exchange, InstrumentKind  # noqa: PLC0415 - keeps --help fast
+
+    if asked is RulesWord.AUTO:
+        listing = bars.listing
+        if listing is None or listing.kind is InstrumentKind.INDEX:
+            return None
+        return "hk" if listing.exchange is Exchange.HKEX else "a_share"
+    return None if asked is RulesWord.NONE else asked.value

@@ -1,0 +1,1 @@
+"""The backtest engine: one set of rules, drivers that agree to the cent."""

@@ -1,0 +1,165 @@
+"""The callback driver: one instrument, a function called on every bar."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from core.backtest.collector import rare_collection
+from core.backtest.context import Context
+from core.backtest.corporate_actions import DueAction
+from core.backtest.history import BLOCK, HistoryWriter
+from core.backtest.model import Bar
+from core.backtest.problems import StrategyInvalid
+from core.backtest.settlement import Holding, apply_action, pay_owed, settle
+from core.backtest.watching import Progress, RunLimits, Watch
+from core.clock import Clock
+from core.matching.model import FillMode, ReasonCode
+
+NEVER_RUNS: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """The functions of a strategy."""
+
+    on_bar: Callable[[Bar, Context], object]
+    on_start: Callable[[Context], object] | None = None
+    on_end: Callable[[Context], object] | None = None
+
+
+def hooks_of(strategy: object) -> Hooks:
+    """Read a strategy: a function of bar and context, or an object with `on_bar` and perhaps `on_start`, `on_end`.
+
+    Raises `StrategyInvalid` for what cannot be called, and for functions that would only make a generator or coroutine.
+    """
+    on_bar = getattr(strategy, "on_bar", strategy)
+    if not callable(on_bar):
+        raise StrategyInvalid(
+            reason=f"A strategy is a function of (bar, ctx) or an object with on_bar, not {strategy!r}."
+        )
+    if any(never(on_bar) for never in NEVER_RUNS):
+        raise StrategyInvalid(reason="The strategy is async or contains yield; calling it would run nothing of it.")
+    return Hooks(on_bar, getattr(strategy, "on_start", None), getattr(strategy, "on_end", None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriveOptions:
+    """How bars are walked through."""
+
+    fill: FillMode = FillMode.NEXT_OPEN
+    warmup_bars: int = 0
+    max_history: int | None = None
+    limits: RunLimits = field(default_factory=RunLimits)
+    progress: Callable[[Progress], object] | None = None
+
+
+class CallbackRun:
+    """One run of a strategy over the bars of one holding."""
+
+    def __init__(
+        self, holding: Holding, strategy: object, *, due: Sequence[DueAction], options: DriveOptions, clock: Clock
+    ) -> None:
+        self.holding, self.options, self.clock = holding, options, clock
+        self.hooks = hooks_of(strategy)
+        self.due = list(due)
+        size = len(holding.bars)
+        self.writer = HistoryWriter(holding.bars.build, size=size, longest=options.max_history)
+        self.context = Context(
+            holding, self.writer.history, initial=holding.account.cash, next_id=lambda: len(holding.orders) + 1
+        )
+        self.hook = "on_start"
+
+    def run(self) -> None:
+        """Walk through all bars. Raises `StrategyFailed` and `RunStopped`."""
+        holding, size = self.holding, len(self.holding.bars)
+        with rare_collection(), self._watch(size) as watch:
+            if self.hooks.on_start is not None:
+                self.hooks.on_start(self.context)
+            self.hook = "on_bar"
+            cuts = self._cuts(size)
+            for start, stop in pairwise(cuts):
+                if start % BLOCK == 0:
+                    watch.tell(start)
+                    self.writer.forget()
+                self._events(start)
+                block = list(holding.bars.build(start, stop))
+                if start < self.options.warmup_bars:
+                    self._warm_up(block, start)
+                elif self.options.fill is FillMode.NEXT_OPEN:
+                    self._next_open(block, start)
+                else:
+                    self._this_close(block, start)
+            watch.tell(size)
+            self.hook = "on_end"
+            if self.hooks.on_end is not None:
+                self.hooks.on_end(self.context)
+        end_waiting(holding)
+
+    def _watch(self, size: int) -> Watch:
+        return Watch(
+            self.clock,
+            self.options.limits,
+            total=size,
+            where=self._where,
+            log=self.context._log,  # noqa: SLF001 - the driver's side of the context
+            progress=self.options.progress,
+        )
+
+    def _where(self) -> tuple[str, int, str]:
+        index = self.context._index  # noqa: SLF001 - the driver's side of the context
+        return self.hook, index, self.holding.bars.dt(index) if index >= 0 else "before the first bar"
+
+    def _cuts(self, size: int) -> list[int]:
+        """Return where blocks begin, so that nothing but orders needs looking at on every bar."""
+        events = {due.index for due in self.due} | {due.pay_index for due in self.due if due.pay_index is not None}
+        cuts = {0, size, min(self.options.warmup_bars, size)} | set(range(0, size, BLOCK)) | events
+        return sorted(cuts)
+
+    def _events(self, index: int) -> None:
+        """Book corporate actions before anything trades."""
+        found = [due for due in self.due if due.index == index]
+        for due in found:
+            apply_action(self.holding, due)
+        if found or self.holding.owed:
+            pay_owed(self.holding, index)
+            self.holding.note(index)
+
+    def _warm_up(self, block: list[Bar], start: int) -> None:
+        context, append = self.context, self.writer.append
+        for index, bar in enumerate(block, start):
+            context._index = index  # noqa: SLF001 - the driver's side of the context
+            append(bar)
+
+    def _next_open(self, block: list[Bar], start: int) -> None:
+        context, append, on_bar, queue = self.context, self.writer.append, self.hooks.on_bar, self.holding.queue
+        for index, bar in enumerate(block, start):
+            if queue:
+                self._settle(index, "open")
+            context._index = index  # noqa: SLF001 - the driver's side of the context
+            append(bar)
+            on_bar(bar, context)
+
+    def _this_close(self, block: list[Bar], start: int) -> None:
+        context, append, on_bar, queue = self.context, self.writer.append, self.hooks.on_bar, self.holding.queue
+        for index, bar in enumerate(block, start):
+            context._index = index  # noqa: SLF001 - the driver's side of the context
+            append(bar)
+            on_bar(bar, context)
+            if queue:
+                self._settle(index, "close")
+
+    def _settle(self, index: int, price_name: str) -> None:
+        holding = self.holding
+        price = holding.price(price_name, index)
+        settle([(holding, index)], price_name, lambda: holding.account.cash + holding.worth(price))
+        holding.note(index)
+
+
+def end_waiting(holding: Holding) -> None:
+    """End what still waits when the data is over."""
+    for order in holding.queue:
+        order.reason = ReasonCode.NO_NEXT_BAR
+        holding.refusals[ReasonCode.NO_NEXT_BAR.value] += 1
+    holding.queue.clear()

@@ -1,0 +1,81 @@
+"""The fingerprint of a run: sha256 over data, code, parameters and rules. Equal fingerprints give equal results."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import CodeType
+from typing import Any, Final
+
+from core.backtest.bars import CheckedBars
+from core.backtest.model import Listing
+from core.market import rules
+from core.market.model import CorporateAction
+
+ENGINE_VERSION: Final = 1
+"""Raised when the same orders would end differently."""
+PLAIN: Final = (str, int, float, bool, bytes, type(None))
+
+
+def fingerprint(
+    series: Sequence[tuple[CheckedBars, Listing | None, Sequence[CorporateAction]]],
+    strategies: Sequence[object],
+    parameters: Mapping[str, Any],
+) -> str:
+    """Return 64 hexadecimal digits."""
+    digest = hashlib.sha256(f"{ENGINE_VERSION} {rules_version()}".encode())
+    for bars, listing, actions in series:
+        digest.update(f"{bars.places} {listing!r} {list(actions)!r}".encode())
+        for name in sorted(bars.prices):
+            digest.update(name.encode() + bars.prices[name].tobytes())
+        digest.update(bars.times.tobytes() + (b"" if bars.volume is None else bars.volume.tobytes()))
+    for strategy in strategies:
+        digest.update(_code_of(strategy))
+    digest.update(json.dumps(parameters, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def rules_version() -> str:
+    """Return the sha256 of the dated rules."""
+    listed = [
+        f"{rule.topic} {rule.scope} {rule.first_date} {rule.last_date} {rule.value!r}" for rule in rules.all_rules()
+    ]
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+
+def _code_of(strategy: object) -> bytes:
+    """Return what a strategy does: its byte code, what it was made with, its plain attributes."""
+    parts = [repr(_plain(vars(strategy)))] if hasattr(strategy, "__dict__") and not callable(strategy) else []
+    hooks = ("on_bar", "on_start", "on_end")
+    functions = [getattr(strategy, name) for name in hooks if hasattr(strategy, name)] or [strategy]
+    for function in functions:
+        inner = getattr(function, "__func__", function)
+        called = vars(type(inner)).get("__call__")
+        code = getattr(inner, "__code__", None) or getattr(called, "__code__", None)
+        if isinstance(code, CodeType):
+            parts += _code_parts(code)
+        parts.append(repr(getattr(inner, "__defaults__", None)))
+        for cell in getattr(inner, "__closure__", None) or ():
+            parts.append(_cell(cell))
+    return "\n".join(parts).encode()
+
+
+def _code_parts(code: CodeType) -> list[str]:
+    """Return byte code, names and constants, those of inner functions too; no line numbers, no addresses."""
+    parts = [code.co_code.hex(), repr(code.co_names), repr(code.co_varnames)]
+    for constant in code.co_consts:
+        parts += _code_parts(constant) if isinstance(constant, CodeType) else [repr(constant)]
+    return parts
+
+
+def _cell(cell: Any) -> str:
+    try:
+        value = cell.cell_contents
+    except ValueError:
+        return "empty"
+    return repr(value) if isinstance(value, PLAIN) else type(value).__name__
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sorted(values.items()) if isinstance(value, PLAIN)}

@@ -1,0 +1,104 @@
+"""A backtest of one instrument, from request to result."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.backtest.callback import CallbackRun, DriveOptions
+from core.backtest.fingerprint import fingerprint
+from core.backtest.model import Listing
+from core.backtest.outcome import AccountCurve, BacktestResult, metrics_of, steps
+from core.backtest.ports import current_ports
+from core.backtest.request import RunRequest
+from core.backtest.series import Series, Wanted, benchmark_closes, prepare
+from core.backtest.settlement import UNIT, Account, Holding
+from core.market.model import CorporateAction
+from core.matching import fill_kernel
+from core.performance.curve import Curve
+from core.performance.measure import Performance, RunFigures, measure
+
+
+def run_single(
+    request: RunRequest,
+    strategy: object,
+    *,
+    asset: int | str | None = None,
+    filter_value: Any = None,
+    bars: Any = None,
+    actions: Sequence[CorporateAction] | None = None,
+    listing: Listing | str | None = None,
+) -> BacktestResult:
+    """Run one strategy over one instrument and measure it."""
+    wanted = Wanted(asset=asset, filter_value=filter_value, bars=bars, actions=actions, listing=listing)
+    series = prepare(request, wanted)
+    benchmark = benchmark_closes(request)
+    account = Account(request.cash)
+    holding = series.holding(account, request)
+    run = CallbackRun(holding, strategy, due=series.due, options=drive_options(request), clock=request.clock)
+    run.run()
+    curve = _curve(request, holding)
+    performance = _measured(request, series, holding, curve, benchmark)
+    parameters = request.parameters(asset=asset, filter_value=filter_value, symbol=series.name)
+    mark = fingerprint([(series.bars, series.listing, series.actions)], [strategy], parameters)
+    metrics, undefined = metrics_of(performance, mark)
+    result = BacktestResult(
+        metrics=metrics,
+        undefined=undefined,
+        trades=holding.trades,
+        curve=curve,
+        order_list=holding.orders,
+        performance=performance,
+        parameters=parameters,
+        log=run.context._log,  # noqa: SLF001 - the driver's side of the context
+        warnings=[str(warning) for warning in performance.warnings],
+        benchmark=benchmark[2] if benchmark else [],
+        simulated=series.bars.table.simulated,
+        sink=current_ports().sink,
+    )
+    if request.persist:
+        result.persist(request.persist_name)
+    return result
+
+
+def drive_options(request: RunRequest) -> DriveOptions:
+    """Return how a request wants its bars walked through."""
+    return DriveOptions(
+        fill=request.mode,
+        warmup_bars=request.warmup_bars,
+        max_history=request.max_history,
+        limits=request.limits,
+        progress=request.progress,
+    )
+
+
+def _curve(request: RunRequest, holding: Holding) -> AccountCurve:
+    """Build the account bar by bar out of its changes."""
+    size, bars = len(holding.bars), holding.bars
+    position = steps(size, {change.bar: change.position for change in holding.changes}, 0)
+    cash = steps(size, {change.bar: change.cash for change in holding.changes}, request.cash)
+    equity = cash.copy()
+    fill_kernel.worth_column(position, bars.prices["close"], *holding.scale, equity)
+    return AccountCurve(
+        dts=lambda: bars.dts(0, size),
+        equity=equity / UNIT,
+        cash=cash / UNIT,
+        position=position,
+        close=bars.prices["close"] / 10**bars.places,
+    )
+
+
+def _measured(
+    request: RunRequest, series: Series, holding: Holding, curve: AccountCurve, benchmark: tuple[Any, Any, Any] | None
+) -> Performance:
+    """Compute the figures of the run."""
+    run = RunFigures(
+        curve=Curve(request.cash / UNIT, series.bars.days, curve.equity),
+        pnl=np.array([trade["pnl"] for trade in holding.trades], dtype=np.float64),
+        held=curve.position > 0,
+        traded=holding.account.traded / UNIT,
+        fees=(holding.account.fees + holding.account.taxes) / UNIT,
+        benchmark_days=benchmark[0] if benchmark else None,
+        benchmark_closes=benchmark[1] if benchmark else None,
+    )
+    return measure(run, annualization=request.annualization)

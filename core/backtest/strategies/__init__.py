@@ -1,0 +1,1 @@
+"""Strategies that come with the desk: each a small object to run, and an example to copy."""

@@ -1,0 +1,1 @@
+"""Return, risk and benchmark figures: pure arithmetic over arrays."""

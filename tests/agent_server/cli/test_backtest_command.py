@@ -1,0 +1,176 @@
+"""`dingpan backtest` on a desk with the simulated market."""
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from agent_server.cli.backtest_command import RulesWord, market_rules
+from agent_server.cli.context import Invocation
+from agent_server.cli.main import app
+from core.backtest.model import BarTable, listing_of
+from core.clock import CHINA, SystemClock
+from core.market.bar_store import MarketStore
+from core.market.demo import install
+from tests.support.rest_desk import cheap_passwords
+
+Run = Callable[..., Result]
+OWN = """
+def my_strategy(bar, ctx):
+    if ctx.position == 0:
+        ctx.buy(size="all")
+"""
+CLASS = """
+class Strategy:
+    def on_bar(self, bar, ctx):
+        ctx.order_target_pct(0.5)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _keep_logging_as_it_is():
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("backtests") / "market"
+    install(MarketStore(folder), imported_at=datetime(2026, 11, 20, 16, tzinfo=CHINA))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, market: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr("core.access.account_service.Passwords", lambda _: cheap_passwords())
+    monkeypatch.setattr(SystemClock, "now", lambda _: datetime(2026, 11, 20, 9, 0, tzinfo=CHINA))
+    shutil.copytree(market, tmp_path / "desk" / "market")
+    environment = {"DINGPAN_HOME": str(tmp_path / "desk"), "DINGPAN_PORT": "1"}
+
+    def call(*arguments: str, given: str | None = None) -> Result:
+        return CliRunner().invoke(app, arguments, input=given, obj=Invocation(environment))
+
+    assert call("user", "add", "mei", "--password-stdin", given="correct horse battery\n").exit_code == 0
+    return call
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    path = tmp_path / "mine.py"
+    path.write_text(OWN)
+    return str(path)
+
+
+def test_a_file_of_ones_own_with_report_and_kept(run: Run, own: str, tmp_path: Path) -> None:
+    page = tmp_path / "out.html"
+    options = ("--benchmark", "000300.SH", "--report", str(page), "--language", "zh", "--save", "first", "--tag", "t")
+    done = run("backtest", own, "--symbol", "600011", "--cash", "500000", "--commission-bps", "2.5", *options)
+    assert done.exit_code == 0, done.output
+    assert "total_return" in done.stdout
+    assert "kept as backtest 1" in done.stdout
+    html = page.read_text(encoding="utf-8")
+    assert '<html lang="zh-Hans">' in html
+    assert "模拟行情" in html
+    listed = json.loads(run("skill", "run", "investment.stock.backtest.list", "--json").stdout)["data"]
+    assert [(item["name"], item["tags"], item["strategy"], item["simulated"]) for item in listed] == [
+        ("first", ["t"], "mine", True)
+    ]
+    assert "backtest.kept" in [row["event"] for row in json.loads(run("audit", "list", "--json").stdout)]
+    assert run("audit", "verify").exit_code == 0
+
+
+def test_files_of_a_kept_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("backtest", "breakout", "--symbol", "600011.SH", "--save", "kept").exit_code == 0
+    done = run("results", "export", "1", "--table", "equity")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("backtest-1-equity.csv: ")
+    assert Path("backtest-1-equity.csv").read_text().startswith('"dt","equity","cash","position","close"')
+    assert run("results", "export", "1", "--format", "parquet", "--out", "t.parquet").exit_code == 0
+    assert Path("t.parquet").read_bytes()[:4] == b"PAR1"
+    assert run("results", "report", "1", "--language", "zh").exit_code == 0
+    assert "<h1>kept</h1>" in Path("backtest-1.html").read_text(encoding="utf-8")
+    if find_spec("matplotlib") is not None:
+        assert run("results", "image", "1").exit_code == 0
+        assert Path("backtest-1.png").read_bytes()[:4] == b"\x89PNG"
+    missing = run("results", "report", "2")
+    assert (missing.exit_code, "No backtest result 2." in missing.output) == (4, True)
+
+
+def test_a_built_in_strategy_with_parameters_as_json(run: Run) -> None:
+    arguments = ("--symbol", "600011.SH", "-p", "fast:=3", "-p", "slow:=9", "-p", "size:=0.5", "--json")
+    done = run("backtest", "dual_moving_average", *arguments, "--start", "2025-01-01", "--end", "20251231")
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout)
+    assert answer["id"] is None
+    assert answer["metrics"]["num_trades"] > 5
+    assert answer["orders"]["filled"] > 10
+    assert json.loads(run("skill", "run", "investment.stock.backtest.list", "--json").stdout)["data"] == []
+
+
+def test_a_class_is_made_into_an_object(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "kind.py"
+    path.write_text(CLASS)
+    done = run("backtest", str(path), "--symbol", "600011.SH", "--fill", "this_close", "--rules", "none", "--json")
+    assert done.exit_code == 0, done.output
+    assert 0.3 < json.loads(done.stdout)["metrics"]["exposure"] <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("nothing.py",), 4, "There is no file nothing.py"),
+        (("brakeout",), 2, "there are dual_moving_average, breakout, rsi_reversion"),
+        (("breakout", "-p", "entry:=0"), 2, "entry: 0 is not a whole number"),
+        (("breakout", "-p", "fast:=3"), 2, "it has entry, leave, size"),
+        (("breakout", "--start", "2030-01-01"), 2, "There are no bars"),
+        (("breakout", "--symbol", "609999.SH"), 2, "609999.SH"),
+        (("breakout", "--fill", "yesterday"), 2, "yesterday"),
+    ],
+)
+def test_refusals_say_what_is_wrong(run: Run, arguments: tuple[str, ...], code: int, said: str) -> None:
+    symbol = () if "--symbol" in arguments else ("--symbol", "600011.SH")
+    done = run("backtest", *arguments, *symbol)
+    assert (done.exit_code, said in done.output) == (code, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "said"),
+    [("x = 1", (), "defines none of strategy, my_strategy"), (OWN, ("-p", "a:=1"), "a file has its own numbers")],
+)
+def test_files_that_are_no_strategy(run: Run, tmp_path: Path, text: str, more: tuple[str, ...], said: str) -> None:
+    path = tmp_path / "odd.py"
+    path.write_text(text)
+    done = run("backtest", str(path), "--symbol", "600011.SH", *more)
+    assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+def test_a_strategy_that_raises_names_its_line(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text("def strategy(bar, ctx):\n    return 1 / 0\n")
+    done = run("backtest", str(path), "--symbol", "600011.SH", "--save", "never")
+    assert done.exit_code == 1
+    assert "ZeroDivisionError" in done.output
+    assert json.loads(run("skill", "run", "investment.stock.backtest.list", "--json").stdout)["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "symbol", "rules"),
+    [
+        (RulesWord.AUTO, "600519.SH", "a_share"),
+        (RulesWord.AUTO, "00700.HK", "hk"),
+        (RulesWord.AUTO, "000300.SH", None),
+        (RulesWord.AUTO, None, None),
+        (RulesWord.NONE, "600519.SH", None),
+        (RulesWord.HK, "600519.SH", "hk"),
+    ],
+)
+def test_rules_follow_the_exchange(asked: RulesWord, symbol: str | None, rules: str | None) -> None:
+    assert market_rules(asked, BarTable(listing=listing_of(symbol))) == rules

@@ -1,0 +1,79 @@
+"""Bars of the desk's own market: what the engine gets, and a run over the simulated market."""
+
+from datetime import date, datetime
+
+import numpy as np
+import pytest
+
+from core.backtest.api import backtest
+from core.backtest.desk_bars import desk_bars
+from core.backtest.strategies.built_in import built_in
+from core.clock import CHINA, FrozenClock
+from core.market.bar_store import MarketStore
+from core.market.demo import install
+from core.market.instruments import InstrumentNotFound
+from core.market.model import InstrumentKind
+from core.market.service import MarketService
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> MarketStore:
+    made = MarketStore(tmp_path_factory.mktemp("bars") / "market")
+    install(made, imported_at=datetime(2026, 11, 20, 16, tzinfo=CHINA))
+    return made
+
+
+@pytest.fixture
+def market(store: MarketStore, clock: FrozenClock) -> MarketService:
+    return MarketService(store, clock)
+
+
+async def test_bars_carry_what_the_rules_need(store: MarketStore, market: MarketService) -> None:
+    (row,) = store.query(
+        "SELECT symbol, min(first_date) AS first FROM st GROUP BY symbol ORDER BY symbol LIMIT 1"
+    ).to_pylist()
+    table = await desk_bars(market, row["symbol"])
+    assert table.simulated is True
+    assert table.listing is not None
+    assert table.listing.symbol == row["symbol"]
+    assert table.listing.st_spells[0][0] == row["first"]
+    assert set(table.columns) >= {"trade_date", "open", "high", "low", "close", "pre_close", "volume"}
+    assert (np.asarray(table.columns["volume"]) > 0).all()
+    assert len({len(column) for column in table.columns.values()}) == 1
+
+
+async def test_bounds_are_included(market: MarketService, store: MarketStore) -> None:
+    symbol = store.query("SELECT symbol FROM daily ORDER BY symbol LIMIT 1").to_pylist()[0]["symbol"]
+    whole = await desk_bars(market, symbol)
+    first, last = (whole.columns["trade_date"][place].item() for place in (10, 30))
+    part = await desk_bars(market, symbol, start=first, end=last)
+    assert part.columns["trade_date"].tolist() == whole.columns["trade_date"][10:31].tolist()
+    assert isinstance(first, date)
+
+
+async def test_an_index_is_a_benchmark(market: MarketService) -> None:
+    table = await desk_bars(market, "000300", kind=InstrumentKind.INDEX)
+    assert table.listing is not None
+    assert table.listing.kind is InstrumentKind.INDEX
+    assert len(table.columns["close"]) > 500
+
+
+async def test_unknown_codes_are_refused(market: MarketService) -> None:
+    with pytest.raises(InstrumentNotFound):
+        await desk_bars(market, "609999.SH")
+
+
+async def test_strategies_run_on_every_board_under_its_rules(market: MarketService, store: MarketStore) -> None:
+    """With dividends of the simulated market; cash and marks make the equity on every bar."""
+    sql = "SELECT board, min(symbol) AS symbol FROM instruments WHERE kind = 'stock' GROUP BY board ORDER BY board"
+    index = await desk_bars(market, "000300", kind=InstrumentKind.INDEX)
+    for row in store.query(sql).to_pylist():
+        bars = await desk_bars(market, row["symbol"])
+        rules = "hk" if row["board"] == "hk_main" else "a_share"
+        found = backtest(built_in("breakout"), bars=bars, benchmark_bars=index, market_rules=rules, commission_bps=2.5)
+        assert found.simulated is True
+        for point in found.equity_curve:
+            assert point["equity"] == pytest.approx(point["cash"] + point["position"] * point["close"], abs=1e-3)
+        assert found.metrics["total_return"] == pytest.approx(found.equity_curve[-1]["equity"] / 1_000_000 - 1)
