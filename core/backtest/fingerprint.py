@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from types import CodeType
 from typing import Any, Final
@@ -14,7 +17,7 @@ from core.market.model import CorporateAction
 
 ENGINE_VERSION: Final = 1
 """Raised when the same orders would end differently."""
-PLAIN: Final = (str, int, float, bool, bytes, type(None))
+PLAIN: Final = (str, int, float, bool, bytes, Decimal, date, datetime, type(None))
 
 
 def fingerprint(
@@ -46,7 +49,7 @@ def rules_version() -> str:
 
 def _code_of(strategy: object) -> bytes:
     """Return what a strategy does: its byte code, what it was made with, its plain attributes."""
-    parts = [repr(_plain(vars(strategy)))] if hasattr(strategy, "__dict__") and not callable(strategy) else []
+    parts = [_described(vars(strategy))] if hasattr(strategy, "__dict__") and not callable(strategy) else []
     hooks = ("on_bar", "on_start", "on_end")
     functions = [getattr(strategy, name) for name in hooks if hasattr(strategy, name)] or [strategy]
     for function in functions:
@@ -74,8 +77,23 @@ def _cell(cell: Any) -> str:
         value = cell.cell_contents
     except ValueError:
         return "empty"
-    return repr(value) if isinstance(value, PLAIN) else type(value).__name__
+    return _described(value)
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in sorted(values.items()) if isinstance(value, PLAIN)}
+def _described(value: object) -> str:
+    """Return a value as text that is the same in every process: plain values, and what is made of them.
+
+    Of anything else only the type counts, so a strategy that keeps its settings in objects of its own should hold them
+    as plain values or dataclasses.
+    """
+    if isinstance(value, PLAIN):
+        return repr(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(sorted(f'{_described(key)}: {_described(item)}' for key, item in value.items()))}}}"
+    if isinstance(value, Set):
+        return f"<{', '.join(sorted(map(_described, value)))}>"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_described, value))}]"
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value).__name__ + _described({item.name: getattr(value, item.name) for item in fields(value)})
+    return type(value).__name__

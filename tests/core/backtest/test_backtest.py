@@ -269,6 +269,17 @@ def test_on_trade_benchmark_and_ports(capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(payload)["metrics"]["num_trades"] == len(closed)
 
 
+def test_what_a_strategy_holds_is_part_of_the_fingerprint() -> None:
+    from core.backtest.strategies.replay import RealTrade, ReplayTrades
+    from core.matching.model import Side
+
+    def printed(quantity: int) -> str:
+        trades = [RealTrade("20240103", Side.BUY, quantity)]
+        return backtest(ReplayTrades(trades), bars=walk(5)).metrics["fingerprint"]
+
+    assert printed(100) == printed(100) != printed(200)
+
+
 def test_equal_runs_have_equal_fingerprints_and_results() -> None:
     rows = walk(60)
     one, two = backtest(crossing(), bars=rows), backtest(crossing(), bars=rows)
