@@ -7,7 +7,7 @@ came between, so a write transaction begins with `BEGIN IMMEDIATE` and waits for
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -17,6 +17,8 @@ from core.storage.migrations import HEAD_REVISION
 from core.storage.unit_of_work import BEGIN_WRITE, UnitOfWork
 
 BUSY_TIMEOUT_SECONDS: Final = 15
+MIGRATION_LOCK: Final = 0x64696E67
+"""Key of PostgreSQL's advisory lock that lets one process at a time migrate."""
 
 
 class DatabaseNewer(Invalid):
@@ -74,8 +76,11 @@ class Database:
 
         if found is not None and found not in environment.known_revisions():
             raise DatabaseNewer(found=found, known=HEAD_REVISION)
-        async with self.engine.connect() as connection:
-            await connection.run_sync(environment.upgrade)
+        async with self.engine.connect() as plain:
+            connection = await plain.execution_options(**{BEGIN_WRITE: True})
+            if not self.is_sqlite:  # SQLite's transaction has the writer's lock already
+                await connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            await connection.run_sync(environment.upgrade)  # a process that was first leaves nothing to do
             await connection.commit()
 
     async def revision(self) -> str | None:

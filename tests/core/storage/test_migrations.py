@@ -1,5 +1,8 @@
 """Migrations on both databases: they make exactly the tables the code declares, and refuse a newer database."""
 
+import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tests.support.databases import PostgresCluster
 from tests.support.tables import import_every_table
 
 pytestmark = pytest.mark.anyio
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -35,6 +39,18 @@ async def test_migrated_schema_is_the_declared_one(empty: Database) -> None:
     assert await empty.revision() == HEAD_REVISION
     async with empty.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
+    await empty.close()
+
+
+async def test_processes_that_start_together_migrate_once(empty: Database) -> None:
+    program = (
+        "import asyncio, sys; from core.storage.database import Database; asyncio.run(Database(sys.argv[1]).migrate())"
+    )
+    command = [sys.executable, "-c", program, empty.url.render_as_string(hide_password=False)]
+    started = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(4)]  # noqa: ASYNC220 - the point is that they are processes
+    ended = [await asyncio.to_thread(process.communicate) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0, 0], ended
+    assert await empty.revision() == HEAD_REVISION
     await empty.close()
 
 
