@@ -25,7 +25,7 @@ import httpx
 from benchmarks.harness import Row, summarise
 
 ROOT = Path(__file__).resolve().parent.parent
-CALLS = 300
+CALLS = 80
 ROUNDS = 5
 SKILL = {"skillId": "investment.stock.trading.list", "params": {"size": 20}}
 
