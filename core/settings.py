@@ -27,6 +27,8 @@ class Settings:
 
     `home` holds all that a desk owns: copying it moves the desk. `database_url` is empty for the SQLite file inside
     `home`. `public_url` is where people and agents reach the desk; approval addresses are built from it.
+    `model` names the model of the chat as `openai:NAME` or `anthropic:NAME`; empty means none. The `turn_` settings are
+    the most that one turn of a chat may use.
     """
 
     home: Path
@@ -44,6 +46,17 @@ class Settings:
     pending_limit: int = 5
     call_timeout_seconds: float = 60.0
     rate_limits: bool = True
+    worker: bool = True
+    model: str = ""
+    openai_api_key: str = field(default="", repr=False)
+    openai_base_url: str = ""
+    anthropic_api_key: str = field(default="", repr=False)
+    anthropic_base_url: str = ""
+    turn_model_calls: int = 12
+    turn_tool_calls: int = 24
+    turn_tokens: int = 200_000
+    turn_seconds: float = 180.0
+    turn_cost_usd: float = 1.0
     metrics_token: str = field(default="", repr=False)
 
     @classmethod

@@ -1,5 +1,6 @@
 """What a skill's body is given, and the calls and results that pass the dispatcher."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -11,6 +12,10 @@ from core.storage.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from core.bootstrap import Services
+
+
+ProgressSink = Callable[[float, float | None, str], Awaitable[None]]
+"""Told how much of the work is done, how much there is (None: unknown), and what is being done now."""
 
 
 class Surface(StrEnum):
@@ -34,6 +39,7 @@ class SkillCall:
     trace_id: str
     approval_id: str | None = None
     idempotency_key: str | None = None
+    progress: ProgressSink | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,12 @@ class SkillContext:
     caller: Caller
     clock: Clock
     trace_id: str
+    progress: ProgressSink | None = None
+
+    async def report(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Tell a waiting caller how far the work is; doors that cannot show progress ignore it."""
+        if self.progress is not None:
+            await self.progress(done, total, message)
 
     @property
     def team_id(self) -> int:

@@ -198,7 +198,8 @@ class Effects:
             raise TimedOut(skill_id=job.skill.skill_id, seconds=seconds, consequence=_consequence(job)) from error
 
     def _context(self, job: Job, uow: UnitOfWork) -> SkillContext:
-        return SkillContext(self._services, uow, job.call.caller, self._clock, job.call.trace_id)
+        call = job.call
+        return SkillContext(self._services, uow, call.caller, self._clock, call.trace_id, call.progress)
 
     @staticmethod
     def _keys(job: Job, uow: UnitOfWork) -> IdempotencyStore:
