@@ -50,11 +50,23 @@ class UserMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A message in its provider's own words, because parts of it (its reasoning) must go back unchanged.
+
+    `model` is the name of the client that made it; every other client reads the message's text and calls instead.
+    """
+
+    model: str
+    parts: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AssistantMessage:
-    """What the model said, and the calls it asked for, in order."""
+    """What the model said, and the calls it asked for, in order. `kept` may be lost; it only helps the same model."""
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
