@@ -6,6 +6,7 @@ faults, because what lies behind would each read them differently. Numbers with 
 
 import json
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 from typing import Any, Final
 
 from core.errors import Invalid
@@ -45,6 +46,14 @@ def decode(text: bytes) -> Any:
 def encode(value: Any) -> bytes:
     """Write a value already in wire form as compact UTF-8. Raises `ValueError` for numbers that are not finite."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def checked(value: Any) -> Any:
+    """Return JSON that another library has read, as `decode` would have: the same faults, numbers with their digits."""
+    try:
+        return _checked(value)
+    except RecursionError as error:
+        raise JsonInvalid(reason="it is nested too deeply") from error
 
 
 def storable(text: str) -> bool:
@@ -94,3 +103,26 @@ def _check_text(value: Any) -> None:
     elif isinstance(value, list):
         for item in value:
             _check_text(item)
+
+
+def _checked(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        _check_text(value)
+        return value
+    if isinstance(value, dict):
+        return {_checked(str(name)): _checked(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_checked(item) for item in value]
+    if isinstance(value, int):
+        return _checked_integer(value)
+    if isinstance(value, float | Decimal):
+        return _decimal(str(value)) if isfinite(value) else _constant(str(value))
+    raise JsonInvalid(reason=f"{type(value).__name__} is no JSON")
+
+
+def _checked_integer(value: int) -> int:
+    if abs(value) >= 10**MOST_DIGITS:
+        raise JsonInvalid(reason=f"a number is longer than {MOST_DIGITS} digits")
+    return value
