@@ -40,10 +40,13 @@ class Programs:
         """Return the command line of the program `conformance` or `mcp-inspector`."""
         return [str(self.node), str(self.folder / "node_modules" / ".bin" / name), *arguments]
 
-    def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, name: str, *arguments: str, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end, whatever that is."""
         return subprocess.run(
             self.command(name, *arguments),
-            env=self.environment,
+            env=self.environment | (environment or {}),
             cwd=self.folder,
             capture_output=True,
             text=True,

@@ -1,13 +1,17 @@
 """Running the official suite against an address, and reading what it says."""
 
 import re
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
 from tests.support.conformance.programs import Programs
 
 REVISIONS = ("2025-11-25", "2026-07-28")
+ERAS = ("legacy", "modern")
+AUTHORIZATION = Path(__file__).with_name("authorization.cjs")
 # What a server must do whatever its tools are, and the revision whose wire it is asked on.
 GENERIC: dict[str, tuple[str, ...]] = {
     "2025-11-25": (
@@ -62,10 +66,22 @@ class Report:
         return {name: verdict for name, verdict in found.items() if verdict is None or not verdict.is_good}
 
 
-def run(programs: Programs, url: str, revision: str) -> Report:
-    """Run the scenarios that a revision requires, and those it knows besides, on that revision's wire."""
-    done = programs.run("conformance", "server", "--url", url, "--requirements", revision)
+def run(programs: Programs, url: str, token: str, revision: str) -> Report:
+    """Run the scenarios that a revision requires, and those it knows besides, on that revision's wire.
+
+    The suite knows no tokens; a module loaded before it puts this one into every request.
+    """
+    environment = {"NODE_OPTIONS": f"--require {AUTHORIZATION}", "CONFORMANCE_TOKEN": token}
+    done = programs.run("conformance", "server", "--url", url, "--requirements", revision, environment=environment)
     return Report(done.returncode, _verdicts(done.stdout), done.stdout + done.stderr)
+
+
+def list_strictly(programs: Programs, url: str, token: str, era: str) -> subprocess.CompletedProcess[str]:
+    """Let the inspector fetch the tools and check their schemas for what clients cannot read: exit code 6."""
+    return programs.run(
+        "mcp-inspector", "--cli", url, "--transport", "http", "--header", f"Authorization: Bearer {token}",
+        "--protocol-era", era, "--method", "tools/list", "--strict",
+    )  # fmt: skip
 
 
 def required(programs: Programs, revision: str) -> tuple[str, ...]:
