@@ -55,8 +55,12 @@ class Services:
         await self.database.close()
 
 
-async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource | None = None) -> Services:
+async def build(
+    settings: Settings, *, clock: Clock | None = None, ids: IdSource | None = None, market: MarketService | None = None
+) -> Services:
     """Open a desk: migrate its database and make its services. Close it with `close`.
+
+    `market` is one that is open already: desks that share a market folder read it once.
 
     Raises `DatabaseNewer`, `DatabaseUnreachable`, `AuditKeyInvalid` or `CalendarFileInvalid`, each saying what to do.
     """
@@ -64,11 +68,12 @@ async def build(settings: Settings, *, clock: Clock | None = None, ids: IdSource
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     audit = AuditLog(load_or_create_key(settings.keys_folder, ids), settings.home / AUDIT_HEAD_FILE, clock)
     calendars = TradingCalendars.load(settings.home / CALENDAR_FILE)
-    store = MarketStore(settings.market_folder)
+    store = market.store if market is not None else MarketStore(settings.market_folder)
     database = Database(settings.database)
     await database.migrate()
     live = _open_live(settings, clock)
-    market = MarketService(store, clock, calendars=calendars, live=live.quotes if live else None)
+    if market is None:
+        market = MarketService(store, clock, calendars=calendars, live=live.quotes if live else None)
     recommendation = RecommendationService(market, clock)
     return Services(
         settings=settings,
