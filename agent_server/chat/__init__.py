@@ -1,0 +1,1 @@
+"""The chat: a model between a person and the dispatcher."""

@@ -1,0 +1,105 @@
+"""What a model can call: the tools of a caller, offered and run with that caller's own rights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from agent_server.chat.shortening import shorten
+from agent_server.desk import Desk
+from agent_server.tool_bridge import ToolAnswer, ToolBridge
+from core.access.model import Caller
+from core.ids import new_id
+from core.llm.model import ToolCall, ToolDefinition
+from tools.context import Surface
+from tools.exports.meta_tools import CALL
+from tools.exports.tool_list import ToolEntry
+
+CONTENT_TOKENS: Final = 2000
+BYTES_PER_TOKEN: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """What a call came to. `content` is for the model, `structured` or `problem` the whole answer, `meta` beside it."""
+
+    content: str
+    is_error: bool = False
+    problem: Mapping[str, Any] | None = None
+    structured: Mapping[str, Any] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str:
+        """The code of the failure; empty for a success."""
+        return str(self.problem.get("code", "")) if self.problem is not None else ""
+
+
+class Toolbox(Protocol):
+    """Tools, wherever they run."""
+
+    async def definitions(self) -> tuple[ToolDefinition, ...]:
+        """Return what is offered to the model."""
+        ...
+
+    async def call(self, call: ToolCall) -> ToolOutcome:
+        """Run one call, whose arguments are a JSON object. A refusal is an outcome, never an exception."""
+        ...
+
+
+class DeskToolbox:
+    """The desk's own tools, called by the model as `caller`. The dispatcher decides what that may do.
+
+    Without `shortens` the model's text is the whole result: for the stand-in that reads it as JSON.
+    """
+
+    def __init__(self, desk: Desk, caller: Caller, *, shortens: bool = True) -> None:
+        self._desk, self._caller, self._shortens = desk, caller, shortens
+        self._bridge = ToolBridge(desk)
+
+    async def definitions(self) -> tuple[ToolDefinition, ...]:
+        """Return the caller's list."""
+        return tuple(definition(entry) for entry in self._bridge.tools.for_caller(self._caller))
+
+    async def call(self, call: ToolCall) -> ToolOutcome:
+        """Run one call through the dispatcher.
+
+        A call under an approval gets a key made of it: should the desk stop between the effect and the note of its
+        answer, the repeated call is given the stored answer and runs nothing.
+        """
+        answer = await self._bridge.call(
+            self._caller,
+            call.name,
+            _keyed(call.name, dict(call.arguments or {})),
+            surface=Surface.CHAT,
+            trace_id=new_id(self._desk.services.ids, "trc"),
+        )
+        return ToolOutcome(self._content(answer), answer.is_error, answer.problem, answer.structured, answer.meta)
+
+    def _content(self, answer: ToolAnswer) -> str:
+        if not self._shortens or answer.structured is None:
+            return answer.text
+        return shorten(answer.structured, text=answer.text, limit=CONTENT_TOKENS * BYTES_PER_TOKEN)
+
+
+def definition(entry: ToolEntry) -> ToolDefinition:
+    """Return a tool as a model is told of it. The approval of a call is given by the loop, never by the model."""
+    parameters = dict(entry.input_schema)
+    offered = {name: shape for name, shape in parameters.get("properties", {}).items() if name != "approvalId"}
+    return ToolDefinition(
+        name=entry.name,
+        description=entry.description,
+        parameters=parameters | {"properties": offered},
+        title=entry.title,
+        title_zh=entry.title_zh,
+        tier=entry.tier.value,
+        example=entry.example,
+    )
+
+
+def _keyed(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with the key of their approval, where they have one."""
+    if name == CALL:
+        inner = arguments.get("arguments")
+        return arguments | {"arguments": _keyed("", dict(inner))} if isinstance(inner, Mapping) else arguments
+    approval_id = arguments.get("approvalId")
+    return arguments | {"idempotencyKey": f"chat:{approval_id}"} if isinstance(approval_id, str) else arguments
