@@ -19,6 +19,7 @@ from agent_server.edge import Edge
 from agent_server.errors import from_framework, problem, trace_of
 from agent_server.rest import approvals, halt, health, openapi, presets, public, routes, sessions, skills, users
 from agent_server.web import pages
+from agent_server.worker import working
 from core.errors import DeskError
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def _lifespan(desk: Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[Non
         flushing = asyncio.create_task(_keep_flushing(desk))
         compiling = asyncio.create_task(asyncio.to_thread(desk.registry.compile_all))
         try:
-            yield
+            async with working(desk.services):
+                yield
         finally:
             await compiling
             flushing.cancel()

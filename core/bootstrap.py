@@ -1,15 +1,18 @@
 """Wires everything: makes each long-lived object once. Nothing below may import it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from core.access.audit_log import AuditLog, load_or_create_key
 from core.access.service import AccessService
+from core.backtest.run_service import BacktestJob, BacktestRunService
 from core.backtest.service import BacktestService
 from core.catalog.service import CatalogService
 from core.clock import Clock, SystemClock
+from core.durable.runner import RunJob
+from core.durable.runs import RunService
 from core.feedback.service import FeedbackService
 from core.ids import IdSource, RandomIds
 from core.market.bar_store import MarketStore
@@ -45,6 +48,9 @@ class Services:
     catalog: CatalogService
     feedback: FeedbackService
     backtest: BacktestService
+    runs: RunService
+    backtest_runs: BacktestRunService
+    jobs: Mapping[str, RunJob]
     live: "LiveMarket | None" = None
 
     async def close(self) -> None:
@@ -75,6 +81,7 @@ async def build(
     if market is None:
         market = MarketService(store, clock, calendars=calendars, live=live.quotes if live else None)
     recommendation = RecommendationService(market, clock)
+    backtest, runs = BacktestService(clock), RunService(clock, ids)
     return Services(
         settings=settings,
         clock=clock,
@@ -88,7 +95,10 @@ async def build(
         portfolio=PortfolioService(market, clock, recommendation),
         catalog=CatalogService(market, clock, folder=settings.home / "assets"),
         feedback=FeedbackService(clock),
-        backtest=BacktestService(clock),
+        backtest=backtest,
+        runs=runs,
+        backtest_runs=BacktestRunService(market, runs),
+        jobs={job.kind: job for job in (BacktestJob(market, backtest),)},
         live=live,
     )
 

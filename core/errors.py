@@ -44,6 +44,10 @@ class DeskError(Exception):
         self.data = data
         super().__init__(self.template.format(**data))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let an error travel between processes as it is: its class cannot be made anew from the message alone."""
+        return _restored, (type(self), self.args, dict(self.__dict__))
+
     @property
     def message(self) -> str:
         """The sentence shown to callers."""
@@ -52,6 +56,13 @@ class DeskError(Exception):
     def extras(self) -> dict[str, Any]:
         """Return the fields of the problem body beyond the common ones; names in snake case."""
         return {name: self.data[name] for name in self.shown if name in self.data}
+
+
+def _restored(kind: type[DeskError], arguments: tuple[Any, ...], state: dict[str, Any]) -> DeskError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 class Invalid(DeskError):

@@ -83,6 +83,13 @@ class Settings:
         return f"{drivers.get(scheme, scheme)}{separator}{rest}"
 
     @property
+    def executor_url(self) -> str:
+        """Where the executor of runs keeps its own tables: a file in `home`, or the same PostgreSQL."""
+        if not self.database_url or self.database_url.partition(":")[0].partition("+")[0] == "sqlite":
+            return f"sqlite:///{self.home / 'runs.sqlite3'}"
+        return f"postgresql://{self.database_url.partition('://')[2]}"
+
+    @property
     def market_folder(self) -> Path:
         """Where prices and reference data live, as Parquet."""
         return self.home / "market"

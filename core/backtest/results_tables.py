@@ -4,13 +4,18 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from core.backtest.results import Cell, ExportFormat, Rows
+from core.backtest.results import Cell, ExportFormat, ResultDraft, ResultTable, Rows
 from core.errors import ArgumentsInvalid, FieldFault
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 COMPRESSION: Final = "zstd"
+
+
+def packed(draft: ResultDraft) -> dict[ResultTable, bytes]:
+    """Return the tables of a draft as Parquet. Raises `ArgumentsInvalid`."""
+    return {table: pack(draft.rows(table), path=table.value) for table in ResultTable}
 
 
 def pack(rows: Rows, *, path: str) -> bytes:

@@ -96,8 +96,20 @@ class BacktestService:
     async def save(self, uow: UnitOfWork, team_id: int, *, draft: ResultDraft, created_by: str) -> ResultSummary:
         """Keep a finished run. Names may repeat: every run is a row of its own. Raises `ArgumentsInvalid`."""
         draft = checked(draft)
-        tables = await asyncio.to_thread(_packed, draft)
-        async with uow.write():
+        tables = await asyncio.to_thread(results_tables.packed, draft)
+        return await self.add(uow, team_id, draft=draft, tables=tables, created_by=created_by)
+
+    async def add(
+        self,
+        uow: UnitOfWork,
+        team_id: int,
+        *,
+        draft: ResultDraft,
+        tables: Mapping[ResultTable, bytes],
+        created_by: str,
+    ) -> ResultSummary:
+        """Keep a checked draft whose tables are packed already, inside the caller's write or one of its own."""
+        async with uow.join_write():
             store = BacktestResultStore(uow).for_team(team_id)
             stored = await store.add(draft, tables=tables, created_by=created_by, created_at=self._clock.now())
         return stored.summary
@@ -180,10 +192,6 @@ def _restored(stored: StoredResult, tables: Mapping[ResultTable, bytes]) -> Resu
 def _reported(stored: StoredResult, tables: Mapping[ResultTable, bytes], language: Language) -> Report:
     summary = stored.summary
     return report.write(_restored(stored, tables), language=language, result_id=summary.id, made=summary.created_at)
-
-
-def _packed(draft: ResultDraft) -> dict[ResultTable, bytes]:
-    return {table: results_tables.pack(draft.rows(table), path=table.value) for table in ResultTable}
 
 
 def _removal(stored: StoredResult) -> ResultRemoval:

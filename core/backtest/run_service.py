@@ -1,0 +1,161 @@
+"""Backtests as runs: check what is asked for, queue it, carry it out in a child process, keep the result once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from core.backtest.desk_bars import desk_bars
+from core.backtest.model import BarTable
+from core.backtest.service import BacktestService
+from core.backtest.strategy_runs import (
+    FinishedRun,
+    StrategyRun,
+    Terms,
+    checked_run,
+    refuse_empty,
+    rules_for,
+    run_strategy,
+)
+from core.backtest.watching import RunLimits
+from core.durable.model import Claim, Limits, RunDetail, RunDraft, RunState
+from core.durable.runs import RunService
+from core.durable.workbench import Workbench
+from core.errors import DeskError
+from core.market.model import InstrumentKind
+from core.market.service import MarketService
+from core.storage.unit_of_work import UnitOfWork
+
+BACKTEST: Final = "backtest"
+KINDS: Final = (BACKTEST, "sweep")
+RUN_SKILL: Final = "investment.stock.backtest.run.get"
+GRACE_SECONDS: Final = 10.0
+"""How much longer than the engine's own limit the process may live: it stops itself with the log up to there."""
+POLL_SECONDS: Final = 0.25
+MAXIMUM_WAIT: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTicket:
+    """A queued run. `next_action` is the exact call that tells how it stands."""
+
+    run_id: str
+    state: RunState
+    title: str
+    next_action: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRunService:
+    """Queues backtests and tells how they stand; made once by `bootstrap`."""
+
+    market: MarketService
+    runs: RunService
+    limits: Limits = field(default_factory=Limits)
+
+    async def queue(self, uow: UnitOfWork, team_id: int, *, wish: StrategyRun, created_by: str) -> RunTicket:
+        """Check everything that can be checked, then queue the backtest.
+
+        Raises `ArgumentsInvalid`, `StrategyUnknown`, `ParameterInvalid`, `InstrumentNotFound`, `BarsMissing`,
+        `RunLimit`.
+        """
+        run = checked_run(wish)
+        tables, _ = await read_bars(self.market, run.symbols, run.terms)
+        rules_for(run.terms.rules, tables)
+        run = replace(run, symbols=tuple(tables))
+        draft = RunDraft(kind=BACKTEST, title=run.title, arguments=run.to_plain(), limits=self.limits)
+        return ticket(await self.runs.queue(uow, team_id, draft=draft, created_by=created_by))
+
+    async def get(
+        self,
+        uow: UnitOfWork,
+        team_id: int,
+        *,
+        run_id: str,
+        wait_seconds: int = 0,
+        report: Callable[[float, float | None, str], Awaitable[None]] | None = None,
+    ) -> RunDetail:
+        """Return a run; wait up to `wait_seconds` for its end, telling `report` how far it is. Raises `RunNotFound`."""
+        run = await self.runs.get(uow, team_id, run_id=run_id)
+        for _ in range(int(wait_seconds / POLL_SECONDS)):
+            if run.state.has_ended:
+                break
+            if report is not None:
+                await report(run.progress, 1.0, run.step or run.state.value)
+            await asyncio.sleep(POLL_SECONDS)
+            await uow.commit()  # ends the snapshot, so that the next look is a new one
+            run = await self.runs.get(uow, team_id, run_id=run_id)
+        return run
+
+
+def ticket(run: RunDetail, *, skill_id: str = RUN_SKILL) -> RunTicket:
+    """Return what a caller is told of a queued run."""
+    action = {"skillId": skill_id, "params": {"run_id": run.run_id}}
+    return RunTicket(run_id=run.run_id, state=run.state, title=run.title, next_action=action)
+
+
+async def read_bars(
+    market: MarketService, codes: Sequence[str], terms: Terms
+) -> tuple[dict[str, BarTable], BarTable | None]:
+    """Read the bars of every symbol, under its full code and once each, and of the benchmark.
+
+    Raises `InstrumentNotFound`, `CodeZerosLost` and `BarsMissing`.
+    """
+    tables: dict[str, BarTable] = {}
+    for code in codes:
+        symbol = (await market.instrument(code)).symbol
+        if symbol not in tables:
+            tables[symbol] = await desk_bars(market, symbol, start=terms.start, end=terms.end)
+    refuse_empty(tables, terms)
+    if terms.benchmark is None:
+        return tables, None
+    index = await desk_bars(market, terms.benchmark, start=terms.start, end=terms.end, kind=InstrumentKind.INDEX)
+    refuse_empty({terms.benchmark: index}, terms)
+    return tables, index
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestJob:
+    """Carries out queued backtests."""
+
+    market: MarketService
+    results: BacktestService
+
+    @property
+    def kind(self) -> str:
+        """The kind of its runs."""
+        return BACKTEST
+
+    async def carry_out(self, bench: Workbench) -> FinishedRun:
+        """Read the bars and run the strategy in a child process."""
+        run = StrategyRun.from_plain(bench.claim.arguments)
+        bench.step(f"reading bars of {len(run.symbols)} symbols")
+        tables, benchmark = await read_bars(self.market, run.symbols, run.terms)
+        finished: FinishedRun = await in_child(bench, run_strategy, run, tables, benchmark)
+        for line in finished.log:
+            bench.log(line)
+        return finished
+
+    async def keep(self, uow: UnitOfWork, claim: Claim, outcome: FinishedRun) -> dict[str, Any]:
+        """Keep the result; its id is what the run left behind."""
+        kept = await self.results.add(
+            uow, claim.team_id, draft=outcome.draft, tables=outcome.tables, created_by=claim.created_by
+        )
+        return {"resultId": kept.id, "name": kept.name}
+
+
+async def in_child(bench: Workbench, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run the engine in a child; it stops itself at the run's limits, with what the strategy had written by then."""
+    limits = bench.claim.limits
+    own = RunLimits(time_seconds=limits.seconds, memory_mb=limits.memory_mb / 2)
+    try:
+        return await bench.in_child(function, *arguments, own, grace=GRACE_SECONDS)
+    except DeskError as error:
+        for line in _written(error.data):
+            bench.log(line)
+        raise
+
+
+def _written(data: Mapping[str, Any]) -> Sequence[str]:
+    log = data.get("log", ())
+    return [str(line) for line in log] if isinstance(log, list | tuple) else []
