@@ -81,7 +81,7 @@ def read_row() -> Row:
 
 def on_new_database(measure: Callable[[Database], Awaitable[list[float]]]) -> list[float]:
     async def run(folder: str) -> list[float]:
-        database = Database(f"sqlite+aiosqlite:///{Path(folder) / 'desk.sqlite3'}")
+        database = Database(f"sqlite:///{Path(folder) / 'desk.sqlite3'}")
         await create_schema(database)
         try:
             return await measure(database)

@@ -77,9 +77,9 @@ class Settings:
     def database(self) -> str:
         """The SQLAlchemy URL in use, with an async driver."""
         if not self.database_url:
-            return f"sqlite+aiosqlite:///{self.home / 'desk.sqlite3'}"
+            return f"sqlite:///{self.home / 'desk.sqlite3'}"
         scheme, separator, rest = self.database_url.partition("://")
-        drivers = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+        drivers = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
         return f"{drivers.get(scheme, scheme)}{separator}{rest}"
 
     @property

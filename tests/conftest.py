@@ -40,7 +40,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresClust
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """An empty database with the schema in place, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        opened = Database(f"sqlite+aiosqlite:///{tmp_path / 'desk.sqlite3'}")
+        opened = Database(f"sqlite:///{tmp_path / 'desk.sqlite3'}")
         await create_schema(opened)
     else:
         cluster: PostgresCluster = request.getfixturevalue("postgres")

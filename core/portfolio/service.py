@@ -127,8 +127,7 @@ class PortfolioService:
         kinds = TRADES if query.trade_type is None else frozenset({FactKind(query.trade_type.value.lower())})
         suffix = None if query.market is None else query.market.value
         chosen = FactFilter(account_keys=list(accounts), kinds=kinds, symbol=symbol, market=suffix)
-        total = await store.count_facts(chosen)
-        found = await store.facts(chosen, limit=query.size, offset=(query.page - 1) * query.size)
+        found, total = await store.page_of_facts(chosen, limit=query.size, offset=(query.page - 1) * query.size)
         items = tuple(explaining.line(accounts[key], fact) for key, fact in found)
         return TradePage(items=items, page=query.page, size=query.size, total=total)
 

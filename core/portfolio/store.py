@@ -32,6 +32,7 @@ from core.portfolio.stored_state import dump, load
 from core.storage.unit_of_work import UnitOfWork
 
 EFFECT_BY_TEXT: Final = {kind.value: (PHASES.get(kind, LAST_PHASE), effect) for kind, effect in EFFECTS.items()}
+NEWEST_FIRST: Final = (facts.c.trade_date.desc(), facts.c.fact_id.desc())
 FACT_COLUMNS: Final = [column for column in facts.c if column.name not in {"team_id", "account_key"}]
 WRITTEN: Final = [column.name for column in FACT_COLUMNS if column.name not in {"fact_id", "sequence", "recorded_at"}]
 ENTRY_COLUMNS: Final = [
@@ -153,11 +154,19 @@ class TeamLedger:
         found = await self._uow.fetch_all(select(facts.c.fact_id).where(mine).order_by(facts.c.sequence))
         return [row.fact_id for row in found]
 
-    async def facts(self, chosen: FactFilter, *, limit: int | None = None, offset: int = 0) -> list[tuple[int, Fact]]:
-        """Return (account key, fact), newest first; all of them unless `limit` is given."""
-        statement = self._chosen(select(facts.c.account_key, *FACT_COLUMNS), chosen)
-        statement = statement.order_by(facts.c.trade_date.desc(), facts.c.fact_id.desc()).limit(limit).offset(offset)
+    async def facts(self, chosen: FactFilter) -> list[tuple[int, Fact]]:
+        """Return (account key, fact), newest first."""
+        statement = self._chosen(select(facts.c.account_key, *FACT_COLUMNS), chosen).order_by(*NEWEST_FIRST)
         return [(row.account_key, _fact(row)) for row in await self._uow.fetch_all(statement)]
+
+    async def page_of_facts(self, chosen: FactFilter, *, limit: int, offset: int) -> tuple[list[tuple[int, Fact]], int]:
+        """Return one page of `facts`, and how many there are on all pages."""
+        counted = select(facts.c.account_key, *FACT_COLUMNS, func.count().over().label("rows"))
+        statement = self._chosen(counted, chosen).order_by(*NEWEST_FIRST).limit(limit).offset(offset)
+        rows = await self._uow.fetch_all(statement)
+        if not rows:  # nothing at all, or a page after the last
+            return [], await self.count_facts(chosen)
+        return [(row.account_key, _fact(row)) for row in rows], rows[0].rows
 
     async def count_facts(self, chosen: FactFilter) -> int:
         """Return how many facts `facts` would return without a limit."""

@@ -1,24 +1,22 @@
-"""The desk's database: SQLite in WAL mode by default, PostgreSQL by URL; nothing else knows which.
+"""The desk's database: SQLite in WAL mode by default, PostgreSQL by URL; nothing else knows which."""
 
-SQLite allows one writer. A deferred transaction that reads first and then writes fails at once when another writer
-came between, so a write transaction begins with `BEGIN IMMEDIATE` and waits for its turn instead.
-"""
-
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Engine, event, func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from core.errors import Invalid, Unavailable
+from core.storage.drivers import Driver, PostgresDriver, SqliteDriver
 from core.storage.migrations import HEAD_REVISION
-from core.storage.unit_of_work import BEGIN_WRITE, UnitOfWork
+from core.storage.unit_of_work import UnitOfWork
 
-BUSY_TIMEOUT_SECONDS: Final = 15
 MIGRATION_LOCK: Final = 0x64696E67
 """Key of PostgreSQL's advisory lock that lets one process at a time migrate."""
+
+T = TypeVar("T")
 
 
 class DatabaseNewer(Invalid):
@@ -39,27 +37,22 @@ class DatabaseUnreachable(Unavailable):
 
 
 class Database:
-    """Owns the engine. One per process; made by `bootstrap`."""
+    """Owns the connections. One per process; made by `bootstrap`."""
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = self._make_engine()
-
-    def _make_engine(self) -> AsyncEngine:
-        if not self.is_sqlite:
-            return create_async_engine(
-                self.url, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True
-            )
-        engine = create_async_engine(
-            self.url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, pool_size=10, hide_parameters=True
-        )
-        _configure_sqlite(engine.sync_engine)
-        return engine
+        if self.is_sqlite:
+            self.url = self.url.set(drivername="sqlite")
+        self.driver: Driver = SqliteDriver(self.url) if self.is_sqlite else PostgresDriver(self.url)
 
     def unit_of_work(self, *, read_only: bool = False) -> UnitOfWork:
         """Return a unit of work for one call. Use it as an async context manager."""
-        return UnitOfWork(self.engine, read_only=read_only)
+        return UnitOfWork(self.driver, read_only=read_only)
+
+    async def run(self, work: Callable[[Connection], T], *, writing: bool = True) -> T:
+        """Run `work` on a plain connection inside one transaction; for schemas. A `writing` one is committed."""
+        return await self.driver.run(work, writing=writing)
 
     async def migrate(self) -> None:
         """Bring the schema to this release's revision; alembic is imported only when that is not so already.
@@ -76,46 +69,29 @@ class Database:
 
         if found is not None and found not in environment.known_revisions():
             raise DatabaseNewer(found=found, known=HEAD_REVISION)
-        async with self.engine.connect() as plain:
-            connection = await plain.execution_options(**{BEGIN_WRITE: True})
+
+        def upgrade(connection: Connection) -> None:
             if not self.is_sqlite:  # SQLite's transaction has the writer's lock already
-                await connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-            await connection.run_sync(environment.upgrade)  # a process that was first leaves nothing to do
-            await connection.commit()
+                connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            environment.upgrade(connection)  # a process that was first leaves nothing to do
+
+        await self.run(upgrade)
 
     async def revision(self) -> str | None:
         """Return the stored schema revision, or None for an empty database."""
         try:
-            async with self.engine.connect() as connection:
-                if not await connection.run_sync(_has_version_table):
-                    return None
-                return (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+            return await self.run(_stored_revision, writing=False)
         except (DBAPIError, OSError) as error:
             url = self.url.render_as_string(hide_password=True)
             raise DatabaseUnreachable(url=url, reason=str(error).splitlines()[0]) from error
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.engine.dispose()
+        await self.driver.close()
 
 
-def _has_version_table(connection: Connection) -> bool:
-    return connection.dialect.has_table(connection, "alembic_version")
-
-
-def _configure_sqlite(engine: Engine) -> None:
-    """Set the pragmas on each connection and take transaction control away from the driver."""
-
-    @event.listens_for(engine, "connect")
-    def _set_pragmas(driver_connection: Any, _record: Any) -> None:
-        driver_connection.isolation_level = None  # the driver would begin deferred transactions by itself
-        cursor = driver_connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writing = connection.get_execution_options().get(BEGIN_WRITE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+def _stored_revision(connection: Connection) -> str | None:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision

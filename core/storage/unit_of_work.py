@@ -17,10 +17,8 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import CursorResult, Executable, Row
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-BEGIN_WRITE = "begin_write"
-"""Key of the execution option that makes the next transaction take the writer's lock at once."""
+from core.storage.drivers import Driver, Session
 
 Hook = Callable[["UnitOfWork"], Awaitable[None]]
 
@@ -38,21 +36,21 @@ class WriteRefused(RuntimeError):
 class UnitOfWork:
     """See the module. Made by `Database.unit_of_work`; not shared between tasks."""
 
-    def __init__(self, engine: AsyncEngine, *, read_only: bool) -> None:
-        self._engine = engine
+    def __init__(self, driver: Driver, *, read_only: bool) -> None:
+        self._driver = driver
         self._read_only = read_only
-        self._connection: AsyncConnection | None = None
+        self._session: Session | None = None
         self._phase = _Phase.READING
         self._on_write: list[Hook] = []
         self._after_commit: list[Callable[[], None]] = []
 
     async def fetch_all(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """Return all rows of a query."""
-        return (await self._run(statement, parameters)).fetchall()
+        return await (await self._open()).fetch_all(statement, parameters)
 
     async def fetch_one(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
         """Return the first row of a query, or None."""
-        return (await self._run(statement, parameters)).fetchone()
+        return await (await self._open()).fetch_one(statement, parameters)
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -61,7 +59,7 @@ class UnitOfWork:
         if self._phase is _Phase.READING:
             message = "a changing statement outside uow.write()"
             raise WriteRefused(message)
-        return await self._run(statement, parameters)
+        return await (await self._open()).execute(statement, parameters)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[None]:
@@ -107,7 +105,7 @@ class UnitOfWork:
     @property
     def dialect(self) -> str:
         """Name of the database in use, `sqlite` or `postgresql`; for the rare statement only one of them has."""
-        return self._engine.dialect.name
+        return self._driver.engine.dialect.name
 
     @property
     def has_written(self) -> bool:
@@ -116,8 +114,8 @@ class UnitOfWork:
 
     async def commit(self) -> None:
         """Make the write permanent. For the opener only; without a write it just ends the snapshot."""
-        if self._connection is not None:
-            await self._connection.commit()
+        if self._session is not None:
+            await self._session.commit()
             await self._close()
         self._phase = _Phase.READING
         self._on_write.clear()
@@ -125,12 +123,10 @@ class UnitOfWork:
         for callback in callbacks:
             callback()
 
-    async def _run(self, statement: Executable, parameters: Any) -> CursorResult[Any]:
-        if self._connection is None:
-            connection = await self._engine.connect()
-            writing = self._phase is not _Phase.READING
-            self._connection = await connection.execution_options(**{BEGIN_WRITE: writing})
-        return await self._connection.execute(statement, parameters)
+    async def _open(self) -> Session:
+        if self._session is None:
+            self._session = await self._driver.session(writing=self._phase is not _Phase.READING)
+        return self._session
 
     async def _roll_back(self) -> None:
         await self._close()
@@ -138,9 +134,9 @@ class UnitOfWork:
         self._after_commit.clear()
 
     async def _close(self) -> None:
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await connection.close()
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
 
     async def __aenter__(self) -> "UnitOfWork":
         return self

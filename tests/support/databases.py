@@ -29,8 +29,7 @@ async def create_schema(database: Database) -> None:
     from tests.support.tables import import_every_table
 
     import_every_table()
-    async with database.engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
+    await database.run(metadata.create_all)
 
 
 class PostgresCluster:

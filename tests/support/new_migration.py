@@ -54,12 +54,10 @@ async def write(number: str, summary: str) -> Path:
     import_every_table()
     previous = environment.scripts().get_current_head()
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite+aiosqlite:///{folder}/desk.sqlite3")
-        async with database.engine.connect() as connection:
-            if previous is not None:
-                await connection.run_sync(environment.upgrade)
-                await connection.commit()
-            body = await connection.run_sync(difference)
+        database = Database(f"sqlite:///{folder}/desk.sqlite3")
+        if previous is not None:
+            await database.run(environment.upgrade)
+        body = await database.run(difference, writing=False)
         await database.close()
     path = environment.FOLDER / "versions" / f"{number}_{re.sub(r'[^a-z]+', '_', summary.lower()).strip('_')[:40]}.py"
     path.parent.mkdir(exist_ok=True)

@@ -332,8 +332,7 @@ async def new_desk(
     database: Database, clock: FrozenClock, ids: IdSource, home: Path, *, registry: Registry | None = None
 ) -> SampleDesk:
     """Make a desk with the user `anna`, administrator of `tenant_anna`."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(jars.create)
+    await database.run(jars.create)
     settings = Settings(home=home, public_url="https://desk.example")
     keys = settings.keys_folder
     audit = AuditLog(load_or_create_key(keys, ids), keys / HEAD_FILE, clock)

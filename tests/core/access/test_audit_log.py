@@ -46,9 +46,11 @@ def set_head(path: Path, text: str | None) -> None:
 
 
 async def tamper(database: Database, *statements) -> None:
-    async with database.engine.begin() as connection:
+    def work(connection) -> None:
         for statement in statements:
-            await connection.execute(statement)
+            connection.execute(statement)
+
+    await database.run(work)
 
 
 async def test_rows_are_chained_and_the_head_is_kept_outside(

@@ -34,7 +34,7 @@ from tests.support.access import AccessDesk, person
 from tests.support.databases import create_schema
 
 async def main(folder):
-    database = Database(f"sqlite+aiosqlite:///{folder / 'desk.sqlite3'}")
+    database = Database(f"sqlite:///{folder / 'desk.sqlite3'}")
     await create_schema(database)
     ids = RandomIds()
     clock = FrozenClock(SystemClock().now())
@@ -72,7 +72,7 @@ def kill_after(folder: Path, calls: int) -> None:
 @pytest.mark.parametrize("calls", [1, 7, 20])
 async def test_a_kill_leaves_nothing_half_done(tmp_path: Path, calls: int) -> None:
     await asyncio.to_thread(kill_after, tmp_path, calls)
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'desk.sqlite3'}")
+    database = Database(f"sqlite:///{tmp_path / 'desk.sqlite3'}")
     async with database.unit_of_work(read_only=True) as uow:
         found = await AuditLog(b"k" * 32, tmp_path / "audit.head", SystemClock()).verify(uow)
         used = select(func.count()).where(approvals.c.state == ApprovalState.EXECUTED)

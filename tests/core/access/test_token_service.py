@@ -55,9 +55,9 @@ async def test_a_minted_token_opens_the_door_as_its_user(desk: AccessDesk) -> No
 async def test_presenting_a_token_is_one_statement(desk: AccessDesk) -> None:
     statements: list[str] = []
     listen = lambda *args: statements.append(args[2])  # noqa: E731
-    event.listen(desk.database.engine.sync_engine, "before_cursor_execute", listen)
+    event.listen(desk.database.driver.engine, "before_cursor_execute", listen)
     await authenticate(desk, desk.minted.secret)
-    event.remove(desk.database.engine.sync_engine, "before_cursor_execute", listen)
+    event.remove(desk.database.driver.engine, "before_cursor_execute", listen)
     assert len([statement for statement in statements if "SELECT" in statement]) == 1
 
 

@@ -34,8 +34,7 @@ things = Table(
 
 @pytest.fixture
 async def desk(database: Database) -> Database:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(things.create)
+    await database.run(things.create)
     return database
 
 

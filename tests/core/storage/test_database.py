@@ -15,7 +15,7 @@ async def test_a_database_without_a_revision_has_none(database: Database) -> Non
 
 
 async def test_sqlite_runs_in_wal_mode_with_full_sync_and_foreign_keys(tmp_path: Path) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'desk.sqlite3'}")
+    database = Database(f"sqlite:///{tmp_path / 'desk.sqlite3'}")
     async with database.unit_of_work() as uow:
         names = ("journal_mode", "synchronous", "foreign_keys")
         values = [(await uow.fetch_one(text(f"PRAGMA {name}")))[0] for name in names]

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture(params=["sqlite", "postgres"])
 async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
     if request.param == "sqlite":
-        return Database(f"sqlite+aiosqlite:///{tmp_path / 'new' / 'desk.sqlite3'}")
+        return Database(f"sqlite:///{tmp_path / 'new' / 'desk.sqlite3'}")
     cluster: PostgresCluster = request.getfixturevalue("postgres")
     return Database(await cluster.new_database(empty=True))
 
@@ -37,8 +37,7 @@ async def test_migrated_schema_is_the_declared_one(empty: Database) -> None:
     await empty.migrate()
     await empty.migrate()
     assert await empty.revision() == HEAD_REVISION
-    async with empty.engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
+    assert await empty.run(differences, writing=False) == []
     await empty.close()
 
 
@@ -56,8 +55,7 @@ async def test_processes_that_start_together_migrate_once(empty: Database) -> No
 
 async def test_newer_database_is_refused_with_what_to_do(empty: Database) -> None:
     await empty.migrate()
-    async with empty.engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    await empty.run(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(DatabaseNewer, match=r"revision 9999.*install that release"):
         await empty.migrate()
     await empty.close()

@@ -14,8 +14,7 @@ box = Table("box", MetaData(), Column("number", Integer, primary_key=True))
 
 @pytest.fixture
 async def desk(database: Database) -> Database:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(box.create)
+    await database.run(box.create)
     return database
 
 
