@@ -1,7 +1,7 @@
 """What a provider would stream back, byte for byte, for one step of a script.
 
-The replay drives the real SDKs; only the network below them is replaced. Formats: OpenAI's Responses API, and Anthropic's
-Messages API, as server-sent events. Arguments of calls are cut in the middle, as providers do.
+The replay drives the real SDKs; only the network below them is replaced. Formats: OpenAI's Responses API and
+Anthropic's Messages API, as server-sent events. Arguments of calls are cut in the middle, as providers do.
 """
 
 import json
@@ -111,11 +111,17 @@ class _Responses:
     def text(self, text: str, *, refused: bool) -> Iterator[dict[str, Any]]:
         kind, name = ("refusal", "refusal") if refused else ("output_text", "text")
         place, item_id = len(self.output), f"msg_{self.identity}"
-        empty = {"type": kind, name: ""} | ({} if refused else {"annotations": [], "logprobs": []})
+        empty: dict[str, Any] = {"type": kind, name: ""} | ({} if refused else {"annotations": [], "logprobs": []})
         whole = empty | {name: text}
-        item = {"id": item_id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+        item: dict[str, Any] = {
+            "id": item_id,
+            "type": "message",
+            "role": "assistant",
+            "status": "in_progress",
+            "content": [],
+        }
         at = {"item_id": item_id, "output_index": place, "content_index": 0}
-        extra = {} if refused else {"logprobs": []}
+        extra: dict[str, Any] = {} if refused else {"logprobs": []}
         yield self.event("response.output_item.added", output_index=place, item=item)
         yield self.event("response.content_part.added", part=empty, **at)
         for piece in _pieces(text):
@@ -174,7 +180,13 @@ def _anthropic(turn: WireTurn, model: str, number: int) -> Iterator[dict[str, An
         "cache_creation_input_tokens": 0,
         "output_tokens": 1,
     }
-    message = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": model, "content": []}
+    message: dict[str, Any] = {
+        "id": f"msg_{number}",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+    }
     message |= {"stop_reason": None, "stop_sequence": None, "usage": usage}
     yield {"type": "message_start", "message": message}
     yield {"type": "ping"}

@@ -1,0 +1,113 @@
+"""Values against what a scenario expects of them. Every mismatch says what was expected and what came instead."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from evals.answers import found_at
+from evals.model_parts import Comparison, PathCheck
+from evals.substitution import substitute
+
+SHOWN: Final = 300
+
+
+def check_path(check: PathCheck, document: Any, variables: Mapping[str, Any]) -> list[str]:
+    """Return how an answer differs from a check; empty when it does not."""
+    found = found_at(check.path, document)
+    return [f"{check.path}: {fault}" for fault in mismatches(check, found, variables)]
+
+
+def mismatches(check: Comparison, found: Sequence[Any], variables: Mapping[str, Any]) -> list[str]:
+    """Return how the values found differ. A path to one value means that value, to several the list of them."""
+    if check.exists is not None and bool(found) is not check.exists:
+        return [f"expected {'something' if check.exists else 'nothing'} there, got {shown(list(found))}"]
+    names = [name for name in check.asked if name != "exists"]
+    if not found:
+        return [f"expected {_wanted(check, names)}, got nothing: the path leads nowhere"] if names else []
+    value = found[0] if len(found) == 1 else list(found)
+    faults = []
+    for name in names:
+        wanted = substitute(getattr(check, name), variables)
+        if not _holds(name, value, wanted, check.tol):
+            tolerance = f" within {check.tol:g}" if name == "approx" else ""
+            faults.append(f"expected {_word(name)} {shown(wanted)}{tolerance}, got {shown(value)}")
+    return faults
+
+
+def _holds(name: str, value: Any, wanted: Any, tolerance: float) -> bool:
+    match name:
+        case "eq":
+            return same(value, wanted)
+        case "ne":
+            return not same(value, wanted)
+        case "approx":
+            number = _number(value)
+            return number is not None and math.isclose(number, wanted, rel_tol=0.0, abs_tol=tolerance)
+        case "contains":
+            return _contains(value, wanted)
+        case "matches":
+            return isinstance(value, str) and re.search(wanted, value) is not None
+        case "length":
+            return isinstance(value, str | list | dict) and len(value) == wanted
+        case _:
+            return _in_order(value, wanted, smaller=name == "lt")
+
+
+def same(value: Any, wanted: Any) -> bool:
+    """Return whether two values are equal as JSON: true is no 1."""
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    if isinstance(value, Mapping) and isinstance(wanted, Mapping):
+        return value.keys() == wanted.keys() and all(same(value[key], wanted[key]) for key in wanted)
+    if isinstance(value, list | tuple) and isinstance(wanted, list | tuple):
+        return len(value) == len(wanted) and all(map(same, value, wanted))
+    return bool(value == wanted)
+
+
+def is_part(wanted: Any, value: Any) -> bool:
+    """Return whether everything wanted is there: mappings may have more keys, other values must be equal."""
+    if isinstance(wanted, Mapping) and isinstance(value, Mapping):
+        return all(key in value and is_part(item, value[key]) for key, item in wanted.items())
+    return same(value, wanted)
+
+
+def _contains(value: Any, wanted: Any) -> bool:
+    if isinstance(value, str):
+        return str(wanted) in value
+    return isinstance(value, list) and any(is_part(wanted, item) for item in value)
+
+
+def _in_order(value: Any, wanted: Any, *, smaller: bool) -> bool:
+    left, right = _number(value), _number(wanted)
+    if left is not None and right is not None:
+        return left < right if smaller else left > right
+    if isinstance(value, str) and isinstance(wanted, str):
+        return value < wanted if smaller else value > wanted
+    return False
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
+def _wanted(check: Comparison, names: Sequence[str]) -> str:
+    return " and ".join(f"{_word(name)} {shown(getattr(check, name))}" for name in names)
+
+
+def _word(name: str) -> str:
+    words = {"eq": "equal to", "ne": "other than", "approx": "about", "contains": "something containing"}
+    words |= {"matches": "a match of", "length": "a length of", "lt": "less than", "gt": "more than"}
+    return words[name]
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message: as JSON, cut when long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"
