@@ -17,6 +17,7 @@ from starlette.responses import Response
 from agent_server.desk import Desk
 from agent_server.edge import Edge
 from agent_server.errors import from_framework, problem, trace_of
+from agent_server.mcp_transport.door import McpDoor
 from agent_server.rest import approvals, halt, health, openapi, presets, public, routes, sessions, skills, users
 from agent_server.web import pages
 from agent_server.worker import working
@@ -35,9 +36,11 @@ log = structlog.get_logger("agent_server")
 def create_app(services: "Services", registry: "Registry", dispatcher: "Dispatcher") -> FastAPI:
     """Return the application of a desk. The caller opens and closes the services."""
     desk = Desk(services, registry, dispatcher)
-    metrics = health.Metrics()
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(desk), redirect_slashes=False)
-    app.router.routes.extend(skills.skill_routes(desk))
+    metrics, mcp = health.Metrics(), McpDoor(desk)
+    app = FastAPI(
+        openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(desk, mcp), redirect_slashes=False
+    )
+    app.router.routes.extend([*skills.skill_routes(desk), *mcp.routes()])
     groups = [
         sessions.router(desk),
         approvals.router(desk),
@@ -77,7 +80,7 @@ def _http(error: Exception) -> HTTPException:
     return error if isinstance(error, HTTPException) else HTTPException(400, "The request cannot be read.")
 
 
-def _lifespan(desk: Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(desk: Desk, mcp: McpDoor) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Put things straight at start; while running make every skill's contract and write last uses, as at the end."""
 
     @asynccontextmanager
@@ -90,7 +93,7 @@ def _lifespan(desk: Desk) -> Callable[[FastAPI], AbstractAsyncContextManager[Non
         flushing = asyncio.create_task(_keep_flushing(desk))
         compiling = asyncio.create_task(asyncio.to_thread(desk.registry.compile_all))
         try:
-            async with working(desk.services):
+            async with working(desk.services), mcp.running():
                 yield
         finally:
             await compiling

@@ -77,6 +77,7 @@ class HostNotAllowed(TransportRefusal):
 
     code = "host_not_allowed"
     template = "This desk does not answer for the host {host!r}. Its operator sets the address in DINGPAN_PUBLIC_URL."
+    status = 421
 
 
 class RequestRefused(TransportRefusal):

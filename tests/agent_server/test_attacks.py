@@ -198,7 +198,7 @@ async def test_two_authorization_headers_are_nobody(desk: RestDesk, ada: Person)
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "127.0.0.1:8765@evil.example", "[::1"])
 async def test_other_hosts_are_refused(desk: RestDesk, host: str) -> None:
     answer = await desk.client().get("/login", headers={"Host": host, "X-Forwarded-Host": "127.0.0.1"})
-    assert (answer.status_code, answer.json()["code"]) == (400, "host_not_allowed")
+    assert (answer.status_code, answer.json()["code"]) == (421, "host_not_allowed")
 
 
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method"])

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 )
 async def test_other_hosts_are_refused(desk: RestDesk, host: str) -> None:
     answer = await desk.client().get("/healthz", headers={"Host": host})
-    assert (answer.status_code, answer.json()["code"]) == (400, "host_not_allowed")
+    assert (answer.status_code, answer.json()["code"]) == (421, "host_not_allowed")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost", "LOCALHOST:1", "[::1]:8765"])

@@ -1,0 +1,48 @@
+"""Progress of a call that takes over a second: what the skill reports, and signs of life until it does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from agent_server.mcp_transport.identity import Context
+from tools.context import ProgressSink
+
+FIRST_SECONDS: Final = 1.0
+EVERY_SECONDS: Final = 2.0
+STEP: Final = 0.001
+"""A sign of life moves this much, so that whatever the skill itself reports lies beyond it."""
+
+
+@asynccontextmanager
+async def reporting(ctx: Context, message: str, *, first: float = FIRST_SECONDS) -> AsyncIterator[ProgressSink]:
+    """Give the body's reports to the client, and say `message` while there are none.
+
+    Reports that do not lead on are dropped: the protocol wants each beyond the last.
+    """
+    furthest = -1.0
+
+    async def sink(done: float, total: float | None, text: str) -> None:
+        nonlocal furthest
+        if done > furthest:
+            furthest = done
+            await ctx.session.report_progress(done, total, text or None)
+
+    async def live() -> None:
+        await asyncio.sleep(first)
+        while furthest < 1 - STEP:
+            await sink(max(furthest, 0.0) + STEP, None, message)
+            await asyncio.sleep(EVERY_SECONDS)
+
+    living = asyncio.create_task(live()) if _is_wanted(ctx) else None
+    try:
+        yield sink
+    finally:
+        if living is not None:
+            living.cancel()
+            with suppress(asyncio.CancelledError):
+                await living
+
+
+def _is_wanted(ctx: Context) -> bool:
+    return ctx.meta is not None and ctx.meta.get("progress_token", ctx.meta.get("progressToken")) is not None
