@@ -3,18 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from core.durable.child import Children
 from core.durable.runner import Runner
 from core.durable.worker import Executor, Worker, Workplace, worker_processes
 
 if TYPE_CHECKING:
     from core.bootstrap import Services
     from core.durable.executor import DbosExecutor
-
-PRELOADED: Final = ("core.backtest.child",)
-"""What a child process of a run has loaded before it begins."""
 
 
 def worker_of(services: "Services") -> Worker:
@@ -27,7 +23,7 @@ def worker_of(services: "Services") -> Worker:
             ids=services.ids,
             folder=services.settings.home / "worker",
             executor=lambda runner: _dbos(services, runner),
-            children=Children(PRELOADED),
+            children=services.children,
         )
     )
     services.runs.on_news(worker.wake)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from core.access.audit_log import AuditLog, load_or_create_key
 from core.access.service import AccessService
-from core.backtest.run_service import BacktestJob, BacktestRunService
+from core.backtest.lookahead_service import LookAheadService
+from core.backtest.run_service import ENGINE, BacktestJob, BacktestRunService
 from core.backtest.service import BacktestService
 from core.catalog.service import CatalogService
 from core.clock import Clock, SystemClock
+from core.durable.child import Children
 from core.durable.runner import RunJob
 from core.durable.runs import RunService
 from core.feedback.service import FeedbackService
@@ -18,8 +20,10 @@ from core.ids import IdSource, RandomIds
 from core.market.bar_store import MarketStore
 from core.market.service import MarketService
 from core.market.trading_calendar import TradingCalendars
+from core.notify.service import NotifyService
 from core.portfolio.service import PortfolioService
 from core.recommendation.service import RecommendationService
+from core.secrets import SECRETS_KEY_FILE, SecretBox
 from core.settings import Settings
 from core.storage.database import Database
 
@@ -47,9 +51,12 @@ class Services:
     portfolio: PortfolioService
     catalog: CatalogService
     feedback: FeedbackService
+    notify: NotifyService
     backtest: BacktestService
     runs: RunService
+    children: Children
     backtest_runs: BacktestRunService
+    lookahead: LookAheadService
     jobs: Mapping[str, RunJob]
     live: "LiveMarket | None" = None
 
@@ -68,7 +75,7 @@ async def build(
 
     `market` is one that is open already: desks that share a market folder read it once.
 
-    Raises `DatabaseNewer`, `DatabaseUnreachable`, `AuditKeyInvalid` or `CalendarFileInvalid`, each saying what to do.
+    Raises `DatabaseNewer`, `DatabaseUnreachable`, `KeyFileInvalid` or `CalendarFileInvalid`, each saying what to do.
     """
     clock, ids = clock or SystemClock(), ids or RandomIds()
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,7 +88,8 @@ async def build(
     if market is None:
         market = MarketService(store, clock, calendars=calendars, live=live.quotes if live else None)
     recommendation = RecommendationService(market, clock)
-    backtest, runs = BacktestService(clock), RunService(clock, ids)
+    portfolio = PortfolioService(market, clock, recommendation)
+    backtest, runs, children = BacktestService(clock), RunService(clock, ids), Children(ENGINE)
     return Services(
         settings=settings,
         clock=clock,
@@ -92,12 +100,15 @@ async def build(
         market_store=store,
         market=market,
         recommendation=recommendation,
-        portfolio=PortfolioService(market, clock, recommendation),
+        portfolio=portfolio,
         catalog=CatalogService(market, clock, folder=settings.home / "assets"),
         feedback=FeedbackService(clock),
+        notify=NotifyService(clock, SecretBox(settings.keys_folder / SECRETS_KEY_FILE, ids)),
         backtest=backtest,
         runs=runs,
-        backtest_runs=BacktestRunService(market, runs),
+        children=children,
+        backtest_runs=BacktestRunService(market, runs, portfolio),
+        lookahead=LookAheadService(market, children),
         jobs={job.kind: job for job in (BacktestJob(market, backtest),)},
         live=live,
     )

@@ -9,6 +9,7 @@ MODULE_NAMES: Final = (
     "skills.dataasset",
     "skills.feedback",
     "skills.investment.backtest",
+    "skills.investment.backtest_runs",
     "skills.investment.portfolio",
     "skills.investment.recommendation",
     "skills.investment.trading",

@@ -37,8 +37,9 @@ class Skill:
     `scope` is the right a token needs, usually the id. `preview` has the body's signature and returns a
     `tools.context.Preview`; every red skill has one. `unwrap` names the result field that becomes `data` in the REST
     envelope while the other fields stand beside it, as the original service answers some calls (`EVERY_FIELD`: the
-    result is `data` and its fields stand beside it too). `asset_class` is the value of the argument `asset_class` that
-    picks this skill on a route shared between asset classes. `version` changes when the meaning of the parameters
+    result is `data` and its fields stand beside it too). `status` is what REST answers a success with: 202 for work
+    that goes on. `asset_class` is the value of the argument `asset_class` that picks this skill on a route shared
+    between asset classes. `version` changes when the meaning of the parameters
     does, which voids open approvals. `anonymous` marks skills anyone may read with. `places_orders` marks those the
     halt switch stops. `two_persons`: the requester's own user may not approve.
     """
@@ -58,6 +59,7 @@ class Skill:
     confirm_required: bool = False
     preview: SkillBody | None = None
     unwrap: str | None = None
+    status: int = 200
     asset_class: str | None = None
     anonymous: bool = False
     places_orders: bool = False
@@ -86,6 +88,7 @@ class Facts(TypedDict, total=False):
     confirm_required: bool
     preview: SkillBody | None
     unwrap: str | None
+    status: int
     asset_class: str | None
     anonymous: bool
     places_orders: bool

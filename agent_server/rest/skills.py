@@ -106,13 +106,16 @@ async def run(request: Request, desk: Desk, *, caller: Caller, skill_id: str, pa
         approval_id=params.approval_id,
         idempotency_key=idempotency_key(request, params),
     )
-    return result_response(await desk.dispatcher.run(call), request)
+    result = await desk.dispatcher.run(call)
+    skill = desk.registry.find(result.skill_id)
+    return result_response(result, request, status=skill.status if skill is not None else 200)
 
 
-def result_response(result: SkillResult, request: Request) -> Response:
+def result_response(result: SkillResult, request: Request, *, status: int = 200) -> Response:
     """Answer a finished call in the envelope."""
     headers = {"Cache-Control": "no-store"} | ({"Idempotency-Replayed": "true"} if result.replayed else {})
-    return json_response(envelope(result.data, request, meta=result.meta, beside=result.beside), headers=headers)
+    body = envelope(result.data, request, meta=result.meta, beside=result.beside)
+    return json_response(body, status=status, headers=headers)
 
 
 def idempotency_key(request: Request, params: Params) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from core.backtest.desk_bars import desk_bars
 from core.backtest.model import BarTable
+from core.backtest.named_strategies import REPLAY
 from core.backtest.service import BacktestService
 from core.backtest.strategy_runs import (
     FinishedRun,
@@ -21,11 +22,15 @@ from core.backtest.watching import RunLimits
 from core.durable.model import Claim, Limits, RunDetail, RunDraft, RunState
 from core.durable.runs import RunService
 from core.durable.workbench import Workbench
-from core.errors import DeskError
+from core.errors import DeskError, NotPossible
 from core.market.model import InstrumentKind
 from core.market.service import MarketService
+from core.portfolio.requests import TradeQuery
+from core.portfolio.service import PortfolioService
 from core.storage.unit_of_work import UnitOfWork
 
+ENGINE: Final = ("core.backtest.child",)
+"""What a child process of a run has loaded before it begins."""
 BACKTEST: Final = "backtest"
 KINDS: Final = (BACKTEST, "sweep")
 RUN_SKILL: Final = "investment.stock.backtest.run.get"
@@ -33,6 +38,15 @@ GRACE_SECONDS: Final = 10.0
 """How much longer than the engine's own limit the process may live: it stops itself with the log up to there."""
 POLL_SECONDS: Final = 0.25
 MAXIMUM_WAIT: Final = 20
+MAXIMUM_TRADES: Final = 1_000
+
+
+class NoTrades(NotPossible):
+    """A replay was asked for and the team has recorded no trade of the symbol."""
+
+    code = "no_trades_to_replay"
+    template = "No trade of {symbol} is recorded: there is nothing to repeat. Record trades first, or leave it out."
+    shown = ("symbol",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +65,7 @@ class BacktestRunService:
 
     market: MarketService
     runs: RunService
+    portfolio: PortfolioService
     limits: Limits = field(default_factory=Limits)
 
     async def queue(self, uow: UnitOfWork, team_id: int, *, wish: StrategyRun, created_by: str) -> RunTicket:
@@ -63,6 +78,8 @@ class BacktestRunService:
         tables, _ = await read_bars(self.market, run.symbols, run.terms)
         rules_for(run.terms.rules, tables)
         run = replace(run, symbols=tuple(tables))
+        if run.strategy == REPLAY:
+            run = replace(run, records=await self._records(uow, team_id, run.symbols))
         draft = RunDraft(kind=BACKTEST, title=run.title, arguments=run.to_plain(), limits=self.limits)
         return ticket(await self.runs.queue(uow, team_id, draft=draft, created_by=created_by))
 
@@ -86,6 +103,26 @@ class BacktestRunService:
             await uow.commit()  # ends the snapshot, so that the next look is a new one
             run = await self.runs.get(uow, team_id, run_id=run_id)
         return run
+
+    async def _records(self, uow: UnitOfWork, team_id: int, symbols: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the team's trades of each symbol as they stand now. Raises `NoTrades`."""
+        found = {symbol: await trading_records(self.portfolio, uow, team_id, symbol) for symbol in symbols}
+        for symbol, records in found.items():
+            if not records:
+                raise NoTrades(symbol=symbol)
+        return found
+
+
+async def trading_records(
+    portfolio: PortfolioService, uow: UnitOfWork, team_id: int, symbol: str
+) -> list[dict[str, Any]]:
+    """Return the trades of a symbol in the team's ledger that count, as the replay strategy reads them."""
+    page = await portfolio.list_trades(uow, team_id, query=TradeQuery(code=symbol, size=MAXIMUM_TRADES))
+    return [
+        {"trade_date": line.trade_date.isoformat(), "trade_type": line.trade_type.value, "qty": line.quantity}
+        for line in reversed(page.items)
+        if line.trade_type is not None and not line.is_reversed
+    ]
 
 
 def ticket(run: RunDetail, *, skill_id: str = RUN_SKILL) -> RunTicket:

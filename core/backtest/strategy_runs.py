@@ -11,11 +11,11 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from core.backtest.model import BarTable
+from core.backtest.named_strategies import check_strategy, make_strategies
 from core.backtest.problems import BarsMissing, ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.results import Cell, ResultDraft, ResultTable, checked
 from core.backtest.results_draft import draft_of
-from core.backtest.strategies.built_in import built_in
 from core.backtest.watching import Progress, RunLimits
 from core.durable.child import Kind, Tell
 from core.errors import ArgumentsInvalid, FieldFault
@@ -66,7 +66,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyRun:
-    """A backtest to carry out: a built-in strategy with its parameters, over symbols, under terms."""
+    """A backtest to carry out: a built-in strategy with its parameters, over symbols, under terms.
+
+    `records` are the team's recorded trades by symbol, for the strategy that repeats them.
+    """
 
     strategy: str
     symbols: tuple[str, ...]
@@ -75,6 +78,7 @@ class StrategyRun:
     name: str = ""
     tags: tuple[str, ...] = ()
     program_group: str | None = None
+    records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the run as plain JSON values."""
@@ -112,7 +116,7 @@ def checked_run(wish: StrategyRun) -> StrategyRun:
     if faults:
         raise ArgumentsInvalid(faults)
     run = replace(wish, parameters=plain_numbers(wish.parameters))
-    built_in(run.strategy, run.parameters)
+    check_strategy(run.strategy, run.parameters, count=len(run.symbols))
     rules = None if run.terms.rules in {RulesChoice.AUTO, RulesChoice.NONE} else run.terms.rules.value
     RunRequest(**run.terms.options(rules))
     _check_costs(run.terms)
@@ -206,11 +210,10 @@ def run_strategy(
         "progress": telling(tell),
         "benchmark_bars": benchmark,
     }
+    strategies = make_strategies(run.strategy, run.parameters, run.symbols, run.records)
     if len(run.symbols) == 1:
-        strategy = built_in(run.strategy, run.parameters)
-        result = backtest(strategy, bars=tables[run.symbols[0]], **options)
+        result = backtest(strategies[run.symbols[0]], bars=tables[run.symbols[0]], **options)
     else:
-        strategies = {symbol: built_in(run.strategy, run.parameters) for symbol in run.symbols}
         result = backtest_portfolio(strategies, run.symbols, bars=tables, **options)
     tell(Kind.STEP, "measuring and packing")
     kept = draft_of(result.to_dict(), name=run.made_name(), tags=run.tags, program_group=run.program_group)

@@ -74,7 +74,9 @@ def _operation(registry: Registry, sharing: tuple[Skill, ...]) -> Json:
         "description": "\n\n".join(description_of(item) for item in sharing),
         "tags": [_tag(first)],
         "parameters": _parameters(schemas[0]),
-        "responses": _responses([_envelope(item, schema) for item, schema in zip(sharing, schemas, strict=True)]),
+        "responses": _responses(
+            [_envelope(item, schema) for item, schema in zip(sharing, schemas, strict=True)], status=first.status
+        ),
         "x-skill-id": first.skill_id,
         "x-risk": first.tier.value,
         "x-scope": first.scope,
@@ -144,13 +146,14 @@ def _execute(registry: Registry) -> Json:
         "description": "Runs the skill named by `skillId` with `params`. GET /agent/skills describes every skill.",
         "tags": ["skills"],
         "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
-        "responses": _responses([_envelope_of({})]),
+        "responses": _responses([_envelope_of({})]) | {"202": _responses([_envelope_of({})], status=202)["202"]},
     }
 
 
-def _responses(envelopes: list[Json]) -> Json:
-    success = {"description": "Done.", "content": {"application/json": {"schema": _one_of(envelopes)}}}
-    return {"200": success} | {status: {"$ref": f"#/components/responses/Problem{status}"} for status in PROBLEMS}
+def _responses(envelopes: list[Json], *, status: int = 200) -> Json:
+    done = "Done." if status == 200 else "Accepted: the work goes on."
+    success = {"description": done, "content": {"application/json": {"schema": _one_of(envelopes)}}}
+    return {str(status): success} | {status: {"$ref": f"#/components/responses/Problem{status}"} for status in PROBLEMS}
 
 
 def _envelope(skill: Skill, schema: SkillSchema) -> Json:
