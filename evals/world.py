@@ -158,7 +158,7 @@ class World:
         _copy(source, home, with_market=seed.market == "fixture")
         moment = seed.clock or fixture.clock
         try:
-            async with self._desk(home, moment, seed=seed.random, rate_limits=rate_limits, **seed.settings) as case:
+            async with self.desk_at(home, moment, seed=seed.random, rate_limits=rate_limits, **seed.settings) as case:
                 case.variables.update(variables)
                 case.patch(seed.patch)
                 await case.act(seed.actions)
@@ -169,9 +169,10 @@ class World:
             shutil.rmtree(home, ignore_errors=True)
 
     @asynccontextmanager
-    async def _desk(
+    async def desk_at(
         self, home: Path, moment: datetime, *, seed: int, rate_limits: bool = False, **settings: Any
     ) -> AsyncIterator[CaseDesk]:
+        """Open the desk that lies in a folder, at a frozen moment and with seeded ids."""
         clock, ids = self.clock, SeededIds(seed)
         clock.moment, clock.elapsed = moment, 0.0
         given: dict[str, Any] = {"home": home, "rate_limits": rate_limits, "worker": False}
@@ -197,7 +198,7 @@ class World:
     async def _prepare(self, fixture: Fixture, home: Path) -> None:
         if fixture.market == "simulated":
             (home / MARKET).symlink_to(await asyncio.to_thread(self._market, fixture.clock))
-        async with self._desk(home, fixture.clock, seed=1) as case:
+        async with self.desk_at(home, fixture.clock, seed=1) as case:
             for item in fixture.users:
                 async with case.desk.unit_of_work() as uow:
                     await case.desk.services.access.register_user(

@@ -1,0 +1,109 @@
+"""What a play came to: every turn, call and event, what changed, what it used, and what is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evals.state import TableChange
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One expectation that does not hold: where it is written, where in the play it failed, expected and got."""
+
+    where: str
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.place, self.message) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One call a model made. `tool` is the name it used, `skill_id` and `arguments` what that meant in the end."""
+
+    call_id: str
+    tool: str
+    skill_id: str
+    arguments: Mapping[str, Any]
+    tier: str
+    document: Mapping[str, Any]
+    is_error: bool
+    result_bytes: int
+
+    @property
+    def code(self) -> str:
+        """The code of a refusal; empty for a success."""
+        return str(self.document.get("code", "")) if self.is_error else ""
+
+
+@dataclass(slots=True)
+class TurnRecord:
+    """One turn: what was said on both sides, and everything between."""
+
+    user: str
+    decisions: list[str] = field(default_factory=list)
+    said: str = ""
+    stop: str = ""
+    calls: list[CallRecord] = field(default_factory=list)
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PhaseRecord:
+    """One conversation, and what it did to the desk."""
+
+    name: str
+    principal: str
+    turns: list[TurnRecord] = field(default_factory=list)
+    changes: list[TableChange] = field(default_factory=list)
+    audit: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def calls(self) -> list[CallRecord]:
+        """Every call of the phase, in order."""
+        return [call for turn in self.turns for call in turn.calls]
+
+    @property
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """Every event of the phase, in order."""
+        return [event for turn in self.turns for event in turn.events]
+
+
+@dataclass(slots=True)
+class Used:
+    """What a play used. Tokens of a replay are bytes divided by four; seconds are for information."""
+
+    model_calls: int = 0
+    tool_calls: int = 0
+    tokens: int = 0
+    result_bytes: int = 0
+    seconds: float = 0.0
+    usd: float | None = None
+
+
+@dataclass(slots=True)
+class Play:
+    """One case played over one transport in one wire format."""
+
+    case_id: str
+    scenario_id: str
+    title: str
+    transport: str
+    wire: str
+    phases: list[PhaseRecord] = field(default_factory=list)
+    used: Used = field(default_factory=Used)
+    failures: list[Failure] = field(default_factory=list)
+    attack_succeeded: bool | None = None
+    """None for a scenario without an attack."""
+
+    @property
+    def passed(self) -> bool:
+        """True when every expectation holds."""
+        return not self.failures
+
+    @property
+    def name(self) -> str:
+        """The case, with how it was played."""
+        return f"{self.case_id} {self.transport} {self.wire}"
