@@ -1,8 +1,9 @@
 """What every door is given: the services, the registry of skills and the dispatcher that runs them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from agent_server.signals import Signals
 from core.access.model import AuditEntry, Caller
 from core.storage.unit_of_work import UnitOfWork
 
@@ -19,6 +20,7 @@ class Desk:
     services: "Services"
     registry: "Registry"
     dispatcher: "Dispatcher"
+    signals: Signals = field(default_factory=Signals)
 
     def unit_of_work(self, *, read_only: bool = False) -> UnitOfWork:
         """Open one call's view of the database."""

@@ -12,6 +12,7 @@ from core.backtest.run_service import ENGINE, BacktestJob, BacktestRunService
 from core.backtest.service import BacktestService
 from core.catalog.service import CatalogService
 from core.clock import Clock, SystemClock
+from core.conversation.service import ConversationService
 from core.durable.child import Children
 from core.durable.runner import RunJob
 from core.durable.runs import RunService
@@ -51,6 +52,7 @@ class Services:
     portfolio: PortfolioService
     catalog: CatalogService
     feedback: FeedbackService
+    conversation: ConversationService
     notify: NotifyService
     backtest: BacktestService
     runs: RunService
@@ -103,6 +105,7 @@ async def build(
         portfolio=portfolio,
         catalog=CatalogService(market, clock, folder=settings.home / "assets"),
         feedback=FeedbackService(clock),
+        conversation=ConversationService(clock, ids),
         notify=NotifyService(clock, SecretBox(settings.keys_folder / SECRETS_KEY_FILE, ids)),
         backtest=backtest,
         runs=runs,
