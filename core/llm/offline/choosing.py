@@ -1,0 +1,106 @@
+"""Which tool a question means: words the desk knows, then what the tools say of themselves."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from core.llm.model import ToolDefinition
+from core.llm.offline.filling import takes_codes, takes_days
+from core.llm.offline.question import Question
+from core.llm.offline.topics import contains, vocabulary
+
+GREEN: Final = "green"
+SURE: Final = 4.0
+"""The least score of a tool that is called without asking back."""
+OFFERED: Final = 3
+_WORD: Final = re.compile(r"[a-z]{3,}|[\u4e00-\u9fff]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The tools that may be meant, best first, with their scores; tools that change something are among them."""
+
+    ranked: tuple[tuple[float, ToolDefinition], ...]
+
+    @property
+    def best(self) -> ToolDefinition | None:
+        """The tool that is meant; None when no score is high enough."""
+        return self.ranked[0][1] if self.ranked and self.ranked[0][0] >= SURE else None
+
+    @property
+    def nearest(self) -> tuple[ToolDefinition, ...]:
+        """The reading tools that come nearest."""
+        return tuple(tool for _, tool in self.ranked if tool.tier == GREEN)[:OFFERED]
+
+
+def choose(question: Question, tools: Sequence[ToolDefinition]) -> Choice:
+    """Rank the tools for a question."""
+    terms = _weighted(question, tools)
+    scored = [(round(_score(question, tool, terms), 3), tool) for tool in tools]
+    return Choice(tuple(sorted(scored, key=lambda pair: (-pair[0], pair[1].tier != GREEN, pair[1].name))))
+
+
+def _score(question: Question, tool: ToolDefinition, terms: dict[str, float]) -> float:
+    known = sum(
+        max((weight for hint, weight in topic.hints.items() if hint in tool.name), default=0.0)
+        for topic in vocabulary().topics
+        if topic.spoken_of(question.rest)
+    )
+    return known + _changes(question, tool) + _own_words(tool, terms) + _fit(question, tool)
+
+
+def _changes(question: Question, tool: ToolDefinition) -> float:
+    """Weigh verbs of change; asked about the past or for advice they say nothing, and no change is offered."""
+    if tool.tier == GREEN:
+        return 0.0
+    if any(contains(question.rest, word) for word in vocabulary().past):
+        return -10.0
+    return sum(
+        max((weight for hint, weight in topic.hints.items() if hint in tool.name), default=0.0)
+        for topic in vocabulary().changes
+        if topic.spoken_of(question.rest)
+    )
+
+
+def _own_words(tool: ToolDefinition, terms: dict[str, float]) -> float:
+    """Compare with what the tool says of itself: its titles count most."""
+    name, titles, said = tool.name, f"{tool.title.lower()} {tool.title_zh}", tool.description.lower()
+    score = 0.0
+    for term, weight in terms.items():
+        score += weight * (2.0 * (term in titles) + 1.0 * (term in name) + 0.4 * (term in said))
+    return min(score, 5.0)
+
+
+def _fit(question: Question, tool: ToolDefinition) -> float:
+    """Weigh whether the tool can take the codes and days that the question names."""
+    schema: dict[str, Any] = dict(tool.parameters)
+    fit = 0.0
+    if question.codes:
+        fit += 1.0 if takes_codes(schema) else -2.0
+        fit += 3.0 if "quote_get" in tool.name else 0.0
+        fit += 3.0 if question.span and "bars_get" in tool.name else 0.0
+    if question.days or question.span:
+        fit += 1.0 if takes_days(schema) else -1.5
+    return fit
+
+
+def _weighted(question: Question, tools: Sequence[ToolDefinition]) -> dict[str, float]:
+    """Return the terms of the question, each worth the less the more tools use it."""
+    weights: dict[str, float] = {}
+    for term in _terms(question.rest):
+        uses = sum(
+            term in f"{tool.name} {tool.title.lower()} {tool.title_zh} {tool.description.lower()}" for tool in tools
+        )
+        if uses:
+            weights[term] = 2.0 / (1.0 + uses)
+    return weights
+
+
+def _terms(text: str) -> Iterable[str]:
+    """Split into words, Chinese runs into pairs of characters, which need no dictionary."""
+    for word in _WORD.findall(text):
+        if word[0] < "\u4e00":
+            yield from () if word in vocabulary().common else (word,)
+        else:
+            yield from (word[place : place + 2] for place in range(len(word) - 1))

@@ -1,0 +1,65 @@
+"""What people call things, and the tools that answer: the words of daily questions, read from `words.toml`."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+_ASCII = re.compile(r"[\x00-\x7f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Words of a question, and how much each says for tools whose name contains a hint."""
+
+    words: tuple[str, ...]
+    hints: Mapping[str, float]
+
+    def spoken_of(self, text: str) -> bool:
+        """Tell whether a text in lower case uses one of the words."""
+        return any(contains(text, word) for word in self.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """Every word the stand-in knows; `words.toml` says what each list is for."""
+
+    topics: tuple[Topic, ...]
+    changes: tuple[Topic, ...]
+    past: tuple[str, ...]
+    fillers: tuple[str, ...]
+    common: frozenset[str]
+    indexes: Mapping[str, str]
+
+    @property
+    def meaningful(self) -> tuple[str, ...]:
+        """The words of all topics."""
+        return tuple(word for topic in (*self.topics, *self.changes) for word in topic.words)
+
+
+def contains(text: str, word: str) -> bool:
+    """Tell whether a text uses a word: English as a whole word, Chinese anywhere."""
+    if not _ASCII.fullmatch(word):
+        return word in text
+    return re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", text) is not None
+
+
+@cache
+def vocabulary() -> Vocabulary:
+    """Read the words once."""
+    read = tomllib.loads(files(__package__).joinpath("words.toml").read_text("utf-8"))
+    return Vocabulary(
+        topics=_topics(read["topics"]),
+        changes=_topics(read["changes"]),
+        past=tuple(read["past"]),
+        fillers=tuple(read["fillers"]),
+        common=frozenset(read["common"]),
+        indexes=read["indexes"],
+    )
+
+
+def _topics(listed: Iterable[Mapping[str, Any]]) -> tuple[Topic, ...]:
+    return tuple(Topic(tuple(word.lower() for word in one["words"]), one["tools"]) for one in listed)
