@@ -18,6 +18,7 @@ from agent_server.desk import Desk
 from agent_server.edge import Edge
 from agent_server.errors import from_framework, problem, trace_of
 from agent_server.mcp_transport.door import McpDoor
+from agent_server.notices import keep_sending
 from agent_server.rest import approvals, halt, health, openapi, presets, public, routes, sessions, skills, users
 from agent_server.web import pages
 from agent_server.worker import working
@@ -81,7 +82,7 @@ def _http(error: Exception) -> HTTPException:
 
 
 def _lifespan(desk: Desk, mcp: McpDoor) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Put things straight at start; while running make every skill's contract and write last uses, as at the end."""
+    """Put things straight at start; while running make every skill's contract, send notices, and write last uses."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -90,16 +91,17 @@ def _lifespan(desk: Desk, mcp: McpDoor) -> Callable[[FastAPI], AbstractAsyncCont
             await uow.commit()
         if lost:
             log.warning("calls whose outcome is unknown", count=lost)
-        flushing = asyncio.create_task(_keep_flushing(desk))
+        going_on = [asyncio.create_task(work(desk)) for work in (_keep_flushing, keep_sending)]
         compiling = asyncio.create_task(asyncio.to_thread(desk.registry.compile_all))
         try:
             async with working(desk.services), mcp.running():
                 yield
         finally:
             await compiling
-            flushing.cancel()
-            with suppress(asyncio.CancelledError):
-                await flushing
+            for task in going_on:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await flush(desk)
 
     return lifespan

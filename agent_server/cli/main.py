@@ -11,6 +11,7 @@ from agent_server.cli import (
     backtest_command,
     demo_command,
     import_command,
+    notify_command,
     refresh_command,
     results_command,
     serve_command,
@@ -69,6 +70,7 @@ app.add_typer(user_command.app, name="user")
 app.add_typer(token_command.app, name="token")
 app.add_typer(skill_command.app, name="skill")
 app.add_typer(audit_command.app, name="audit")
+app.add_typer(notify_command.app, name="notify")
 app.add_typer(results_command.app, name="results")
 
 

@@ -23,6 +23,7 @@ from agent_server.errors import trace_of
 from agent_server.rest.answers import answer
 from agent_server.rest.body import is_form, known_only, query_values, read_fields, text_field, whole_number
 from agent_server.rest.documentation import body_of, parameter, problems
+from agent_server.signals import APPROVALS
 from core.access.model import Approval, ApprovalState
 from core.access.problems import SessionRequired
 from core.errors import ArgumentsInvalid, FieldFault
@@ -114,6 +115,14 @@ def _add_deciding(routes: APIRouter, desk: Desk) -> None:
         return await decision(request, desk, approval_id)
 
     @routes.post(
+        "/agent/approvals/{approval_id}/withdraw",
+        summary="Take a request back; its requester, or an approver",
+        responses=problems(401, 403, 404, 409),
+    )
+    async def withdraw(request: Request, approval_id: str) -> Response:
+        return await withdrawal(request, desk, approval_id)
+
+    @routes.post(
         "/api/agent/approvals/{approval_id}/confirm",
         summary="Always refused: a token cannot confirm its own request",
         responses=problems(403),
@@ -143,9 +152,22 @@ async def decision(request: Request, desk: Desk, approval_id: str) -> Response:
         detail: dict[str, object] = {"approvalId": approval_id, "skillId": decided.skill_id}
         await desk.note(uow, event, caller=caller, trace_id=trace_of(request), detail=detail)
         await uow.commit()
+    desk.signals.notify(APPROVALS)
     if is_form(request):
         return RedirectResponse(f"/approvals/{approval_id}", status_code=303)
     return answer(view(decided, desk.services.settings.base_url), request)
+
+
+async def withdrawal(request: Request, desk: Desk, approval_id: str) -> Response:
+    """Take a pending or unused approval back: it only ever takes rights away, so a token may do it."""
+    caller = await known_caller(request, desk)
+    async with desk.unit_of_work() as uow:
+        taken = await desk.services.access.withdraw(uow, approval_id=approval_id, caller=caller)
+        detail: dict[str, object] = {"approvalId": approval_id, "skillId": taken.skill_id}
+        await desk.note(uow, f"approval.{taken.state.value}", caller=caller, trace_id=trace_of(request), detail=detail)
+        await uow.commit()
+    desk.signals.notify(APPROVALS)
+    return answer(view(taken, desk.services.settings.base_url), request)
 
 
 def _decision(text: str) -> bool:

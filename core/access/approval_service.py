@@ -86,6 +86,12 @@ class ApprovalService(TokenService):
         found = await store.page(visible_to=visible_to, state=state, now=now, span=span)
         return [at_moment(approval, now) for approval in found]
 
+    async def waiting(self, uow: UnitOfWork, team_id: int) -> list[Approval]:
+        """Return what waits for the approvers of a team, for the desk's own notices to them; at most 200."""
+        span = slice(0, LARGEST_PAGE)
+        store = ApprovalStore(uow).for_team(team_id)
+        return await store.page(visible_to=None, state=ApprovalState.PENDING, now=self.clock.now(), span=span)
+
     async def decide(
         self, uow: UnitOfWork, *, approval_id: str, caller: Caller, approve: bool, comment: str = ""
     ) -> Approval:

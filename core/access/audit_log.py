@@ -15,26 +15,18 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from core import secrets
 from core.access.audit import AuditFault, AuditFinding, ChainCheck, ChainHead, next_row
 from core.access.audit_store import AuditStore
 from core.access.model import AuditEntry, AuditRow
 from core.clock import Clock
-from core.errors import Invalid
 from core.ids import IdSource
 from core.storage.database import Database
 from core.storage.unit_of_work import UnitOfWork
 
-KEY_BYTES: Final = 32
 KEY_FILE: Final = "audit.key"
 HEAD_FILE: Final = "audit.head"
 BLOCK: Final = 500
-
-
-class AuditKeyInvalid(Invalid):
-    """The key file does not hold a key."""
-
-    code = "audit_key_invalid"
-    template = "{path} does not hold {wanted} hexadecimal characters: restore it from a copy of the desk."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +49,11 @@ class AuditVerification:
 
 
 def load_or_create_key(folder: Path, ids: IdSource) -> bytes:
-    """Return the chain's key, made on first use in a file only its owner can read.
+    """Return the chain's key, made on first use.
 
-    Raises `AuditKeyInvalid` for a damaged file; making a new key would make every old row look forged.
+    Raises `KeyFileInvalid` for a damaged file: a new key would make every old row look forged.
     """
-    path = folder / KEY_FILE
-    if not path.exists():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = folder / f".{KEY_FILE}.{ids.bits(64):016x}"
-        _write_private(fresh, f"{ids.bits(8 * KEY_BYTES):0{2 * KEY_BYTES}x}\n")
-        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
-            os.link(fresh, path)
-        fresh.unlink()
-    try:
-        key = bytes.fromhex(path.read_text(encoding="ascii"))
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise AuditKeyInvalid(path=path, wanted=2 * KEY_BYTES)
-    return key
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    return secrets.load_or_create_key(folder / KEY_FILE, ids)
 
 
 class HeadFile:

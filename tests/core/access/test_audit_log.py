@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, text, update
 
 from core.access.audit import AuditFault, AuditFinding, ChainHead
-from core.access.audit_log import AuditKeyInvalid, AuditLog, HeadFile, load_or_create_key
+from core.access.audit_log import AuditLog, HeadFile, load_or_create_key
 from core.access.audit_store import AuditStore, audit_rows
 from core.access.model import AuditEntry
 from core.clock import FrozenClock
 from core.ids import SeededIds
+from core.secrets import KeyFileInvalid
 from core.storage.database import Database
 from core.storage.unit_of_work import WriteRefused
 
@@ -279,7 +280,7 @@ def test_the_key_is_made_once_and_private(tmp_path: Path, ids: SeededIds) -> Non
 def test_a_damaged_key_is_never_replaced(tmp_path: Path, ids: SeededIds, content: bytes) -> None:
     path = tmp_path / "audit.key"
     path.write_bytes(content)
-    with pytest.raises(AuditKeyInvalid) as caught:
+    with pytest.raises(KeyFileInvalid) as caught:
         load_or_create_key(tmp_path, ids)
     assert "64 hexadecimal characters" in caught.value.message
     assert path.read_bytes() == content
