@@ -67,6 +67,12 @@ class CheckedBars:
         values = part.tolist() if isinstance(part, np.ndarray) else part
         return [value if isinstance(value, str) else str(value) for value in values]
 
+    def dts_at(self, places: Integers) -> list[str]:
+        """Return the dates of some bars as the data spells them."""
+        if isinstance(self.spelled_dates, np.ndarray) and self.spelled_dates.dtype.kind == "M":
+            return _texts(self.spelled_dates[places + self.row_offset]) if len(places) else []
+        return [self.dt(place) for place in places.tolist()]
+
     def build(self, start: int, stop: int) -> Iterator[Bar]:
         """Make the bars of a stretch."""
         columns = [self._floats(name, start, stop) for name in PRICES]

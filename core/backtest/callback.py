@@ -12,10 +12,11 @@ from core.backtest.corporate_actions import DueAction
 from core.backtest.history import BLOCK, HistoryWriter
 from core.backtest.model import Bar
 from core.backtest.problems import StrategyInvalid
-from core.backtest.settlement import Holding, apply_action, pay_owed, settle
+from core.backtest.settlement import Holding, apply_action, pay_owed, settle, settle_order
 from core.backtest.watching import Progress, RunLimits, Watch
 from core.clock import Clock
-from core.matching.model import FillMode, ReasonCode
+from core.matching import order_layout as at
+from core.matching.model import FillMode
 
 NEVER_RUNS: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
@@ -66,9 +67,8 @@ class CallbackRun:
         self.due = list(due)
         size = len(holding.bars)
         self.writer = HistoryWriter(holding.bars.build, size=size, longest=options.max_history)
-        self.context = Context(
-            holding, self.writer.history, initial=holding.account.cash, next_id=lambda: len(holding.orders) + 1
-        )
+        self.context = Context(holding, self.writer.history, initial=holding.account.cash)
+        self.settle_at = self._quick()
         self.hook = "on_start"
 
     def run(self) -> None:
@@ -84,9 +84,10 @@ class CallbackRun:
                     watch.tell(start)
                     self.writer.forget()
                 self._events(start)
+                self.context._begin(start)  # noqa: SLF001 - the driver's side of the context
                 block = list(holding.bars.build(start, stop))
                 if start < self.options.warmup_bars:
-                    self._warm_up(block, start)
+                    self._warm_up(block)
                 elif self.options.fill is FillMode.NEXT_OPEN:
                     self._next_open(block, start)
                 else:
@@ -95,7 +96,7 @@ class CallbackRun:
             self.hook = "on_end"
             if self.hooks.on_end is not None:
                 self.hooks.on_end(self.context)
-        end_waiting(holding)
+        holding.end_waiting()
 
     def _watch(self, size: int) -> Watch:
         return Watch(
@@ -125,41 +126,66 @@ class CallbackRun:
         if found or self.holding.owed:
             pay_owed(self.holding, index)
             self.holding.note(index)
+            self.context._hold(self.holding.position)  # noqa: SLF001 - the driver's side of the context
 
-    def _warm_up(self, block: list[Bar], start: int) -> None:
-        context, append = self.context, self.writer.append
-        for index, bar in enumerate(block, start):
-            context._index = index  # noqa: SLF001 - the driver's side of the context
+    def _warm_up(self, block: list[Bar]) -> None:
+        now, append = self.context._now, self.writer.append  # noqa: SLF001 - the driver's side of the context
+        for now[0], bar in enumerate(block):
             append(bar)
 
     def _next_open(self, block: list[Bar], start: int) -> None:
         context, append, on_bar, queue = self.context, self.writer.append, self.hooks.on_bar, self.holding.queue
-        for index, bar in enumerate(block, start):
+        now, settle_at = context._now, self.settle_at  # noqa: SLF001 - the driver's side of the context
+        for place, bar in enumerate(block):
             if queue:
-                self._settle(index, "open")
-            context._index = index  # noqa: SLF001 - the driver's side of the context
+                settle_at(start + place)
+            now[0] = place
             append(bar)
             on_bar(bar, context)
 
     def _this_close(self, block: list[Bar], start: int) -> None:
         context, append, on_bar, queue = self.context, self.writer.append, self.hooks.on_bar, self.holding.queue
-        for index, bar in enumerate(block, start):
-            context._index = index  # noqa: SLF001 - the driver's side of the context
+        now, settle_at = context._now, self.settle_at  # noqa: SLF001 - the driver's side of the context
+        for place, bar in enumerate(block):
+            now[0] = place
             append(bar)
             on_bar(bar, context)
             if queue:
-                self._settle(index, "close")
+                settle_at(start + place)
 
-    def _settle(self, index: int, price_name: str) -> None:
+    def _settle(self, index: int) -> None:
+        """Settle whatever waits for a bar."""
         holding = self.holding
-        price = holding.price(price_name, index)
-        settle([(holding, index)], price_name, lambda: holding.account.cash + holding.worth(price))
-        holding.note(index)
+        price = int(holding.quotes[index, at.PRICE])
+        settle([(holding, index)], lambda: holding.account.cash + holding.worth(price))
+        self.context._hold(holding.position)  # noqa: SLF001 - the driver's side of the context
 
+    def _quick(self) -> Callable[[int], None]:
+        """Return what settles the orders of a bar: one call where a single order waits, as nearly always."""
+        holding, context, many, compiled = self.holding, self.context, self._settle, settle_order()
+        account, queue, state, terms, quotes = (
+            holding.account,
+            holding.queue,
+            holding.state,
+            holding.terms,
+            holding.quotes,
+        )
+        table, show = account.table, Context._hold  # noqa: SLF001 - the driver's side of the context
 
-def end_waiting(holding: Holding) -> None:
-    """End what still waits when the data is over."""
-    for order in holding.queue:
-        order.reason = ReasonCode.NO_NEXT_BAR
-        holding.refusals[ReasonCode.NO_NEXT_BAR.value] += 1
-    holding.queue.clear()
+        def settle_at(index: int) -> None:
+            if len(queue) > 1:
+                many(index)
+                return
+            order = queue.pop()
+            held = compiled(table, account.orders, account.ledger, state, terms, quotes, index, *order)
+            if held >= 0:
+                show(context, held)
+                return
+            queue.append(order)
+            if held == at.NEEDS_ROOM:
+                account.make_room()
+                settle_at(index)
+            else:
+                show(context, holding.position)
+
+        return settle_at if holding.is_plain else many

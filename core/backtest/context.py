@@ -2,25 +2,49 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from math import isfinite
-from operator import attrgetter
+from functools import lru_cache
+from math import isfinite, nan
 from typing import Any, Final
 
-from core.backtest.history import ListHistory, LongHistory
-from core.backtest.model import Order, SizeKind
-from core.backtest.problems import ColumnMissing, OrderInvalid
-from core.backtest.settlement import UNIT, Holding
-from core.matching import indicator_kernel
-from core.matching.model import RATE, Side
+import numpy as np
+from numpy.typing import NDArray
 
+from core.backtest.history import BLOCK, ListHistory, LongHistory
+from core.backtest.order_list import OrderList
+from core.backtest.problems import ColumnMissing, OrderInvalid
+from core.backtest.settlement import UNIT, Account, Holding, Waiting
+from core.matching import indicator_kernel
+from core.matching import order_layout as at
+from core.matching.model import RATE
+from core.matching.rules_kernel import BUY, SELL
+
+Floats = NDArray[np.float64]
 LARGEST_LOG: Final = 10_000
 """Lines a strategy may log; later ones are counted and dropped."""
 
 
 class Context:
-    """The `ctx` of a strategy. Everything in it is read-only; orders are the only way to change the account."""
+    """The `ctx` of a strategy. Everything in it is read-only; orders are the only way to change the account.
 
-    __slots__ = ("_columns", "_equity", "_history", "_holding", "_index", "_initial", "_log", "_next_id")
+    `position` is the shares held now, `history` the bars so far with the current one last, capped at `max_history`.
+    """
+
+    __slots__ = (
+        "_account", "_block", "_columns", "_equity", "_holding", "_initial", "_log", "_now", "_queue", "history",
+        "position",
+    )  # fmt: skip
+
+    history: ListHistory | LongHistory
+    position: int
+    _account: Account
+    _block: dict[object, list[float]]
+    _columns: dict[object, Floats]
+    _equity: Callable[[], int] | None
+    _holding: Holding
+    _initial: int
+    _log: list[str]
+    _now: list[int]
+    _queue: list[Waiting]
 
     def __init__(
         self,
@@ -29,21 +53,31 @@ class Context:
         *,
         initial: int,
         equity: Callable[[], int] | None = None,
-        next_id: Callable[[], int],
     ) -> None:
-        self._holding, self._history, self._initial = holding, history, initial
-        self._equity, self._next_id = equity, next_id
-        self._index = -1
-        self._columns: dict[Any, list[float]] = {}
-        self._log: list[str] = []
+        values: dict[str, object] = {
+            "history": history,
+            "position": 0,
+            "_holding": holding,
+            "_account": holding.account,
+            "_queue": holding.queue,
+            "_initial": initial,
+            "_equity": equity,
+            "_now": [-1, 0],
+            "_block": {},
+            "_columns": {},
+            "_log": [],
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
-    history = property(attrgetter("_history"), doc="Bars so far, the current one last; capped at `max_history`.")
-    position = property(attrgetter("_holding.position"), doc="Shares held now.")
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse: orders change the account, and nothing else."""
+        raise AttributeError(f"ctx.{name} cannot be set: orders are the only way to change the account")
 
     @property
     def cash(self) -> float:
         """Cash that orders may spend."""
-        return self._holding.account.cash / UNIT
+        return self._account.cash / UNIT
 
     @property
     def equity(self) -> float:
@@ -63,12 +97,12 @@ class Context:
     @property
     def orders(self) -> list[dict[str, Any]]:
         """Every order so far and how it stands, oldest first."""
-        return [order.as_dict() for order in self._holding.orders]
+        return [order.as_dict() for order in OrderList(self._account, holding=self._holding.number)]
 
     @property
     def reject_reasons(self) -> Mapping[str, int]:
         """How many orders ended with each reason other than filled."""
-        return dict(self._holding.refusals)
+        return self._holding.refusals
 
     def buy(self, size: str | float = "all", limit_price: float | None = None) -> int:
         """Order a purchase; return the order's number.
@@ -76,7 +110,9 @@ class Context:
         `size`: `"all"` the cash, a float in (0, 1] of it, or a whole number of shares. Above `limit_price` it is
         skipped.
         """
-        return self._submit(Side.BUY, size, limit_price)
+        if size.__class__ is str and size == "all" and limit_price is None:
+            return self._give(BUY, at.ALL, 0)
+        return self._submit(BUY, size, limit_price)
 
     def sell(self, size: str | float = "all", limit_price: float | None = None) -> int:
         """Order a sale; return the order's number.
@@ -84,22 +120,24 @@ class Context:
         `size`: `"all"` that is held, a float in (0, 1] of it, or a whole number of shares. Below `limit_price` it is
         skipped.
         """
-        return self._submit(Side.SELL, size, limit_price)
+        if size.__class__ is str and size == "all" and limit_price is None:
+            return self._give(SELL, at.ALL, 0)
+        return self._submit(SELL, size, limit_price)
 
     def close_all(self) -> int | None:
         """Order the sale of everything held; None when nothing is."""
-        return self._submit(Side.SELL, "all", None) if self._holding.position else None
+        return self._give(SELL, at.ALL, 0) if self.position else None
 
     def order_target_pct(self, pct: float) -> int:
         """Order what brings the holding to `pct` (0 to 1) of the equity at the price that fills."""
         if isinstance(pct, bool) or not isinstance(pct, int | float) or not 0 <= pct <= 1:
             raise OrderInvalid(reason=f"The target must be a number from 0 to 1, not {pct!r}.")
-        return self._add(Order(side=None, size_kind=SizeKind.TARGET, part=_part(pct), **self._now()))
+        return self._give(at.NO_SIDE, at.TARGET, _part(pct))
 
     def sma(self, length: int) -> float:
         """Mean of the last `length` closes; NaN until there are so many."""
         try:
-            return self._columns[length][self._index]
+            return self._block[length][self._now[0]]
         except KeyError:
             return self._indicator(length, "sma", length)
 
@@ -129,68 +167,81 @@ class Context:
             dt = self._holding.bars.dt(self._index) if self._index >= 0 else "start"
             self._log.append(f"{dt} {' '.join(map(str, words))}")
 
+    @property
+    def _index(self) -> int:
+        """The number of the current bar, from 0; -1 before the first."""
+        return self._now[0] + self._now[1]
+
+    def _begin(self, start: int) -> None:
+        """Prepare for the block of bars that begins at `start`; the driver then moves `_now[0]` through it."""
+        self._now[:] = -1, start
+        self._block.clear()
+
+    def _hold(self, position: int) -> None:
+        """Show how many shares are held."""
+        object.__setattr__(self, "position", position)
+
     def _worth(self) -> int:
         if self._equity is not None:
             return self._equity()
-        holding = self._holding
-        price = holding.price("close", self._index) if self._index >= 0 else 0
-        return holding.account.cash + holding.worth(price)
+        holding, index = self._holding, self._index
+        return self._account.cash + (holding.worth(holding.price("close", index)) if index >= 0 else 0)
 
-    def _now(self) -> dict[str, Any]:
-        holding = self._holding
-        return {
-            "id": self._next_id(),
-            "symbol": holding.symbol,
-            "submitted": self._index,
-            "spell": holding.bars.dt,
-        }
-
-    def _submit(self, side: Side, size: object, limit_price: object) -> int:
+    def _submit(self, side: int, size: object, limit_price: object) -> int:
         limit = None if limit_price is None else _checked_limit(limit_price)
         if isinstance(size, str) and size == "all":
-            return self._add(Order(side=side, size_kind=SizeKind.ALL, limit_price=limit, **self._now()))
+            return self._give(side, at.ALL, 0, limit)
         number = size.item() if hasattr(size, "item") else size
         if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**53:
-            order = Order(side=side, size_kind=SizeKind.SHARES, shares=number, limit_price=limit, **self._now())
-            return self._add(order)
+            return self._give(side, at.SHARES, number, limit)
         if isinstance(number, float) and 0 < number <= 1:
-            order = Order(side=side, size_kind=SizeKind.PART, part=_part(number), limit_price=limit, **self._now())
-            return self._add(order)
+            return self._give(side, at.PART, _part(number), limit)
         reason = f'A size is "all", a float above 0 and up to 1, or a positive whole number of shares, not {size!r}.'
         raise OrderInvalid(reason=reason)
 
-    def _add(self, order: Order) -> int:
-        self._holding.orders.append(order)
-        self._holding.queue.append(order)
-        return order.id
+    def _give(self, side: int, kind: int, value: int, limit: float | None = None) -> int:
+        """Let an order wait for its bar; return its number."""
+        account, now, units = self._account, self._now, 0
+        row = account.submitted
+        account.submitted = row + 1
+        if limit is not None:
+            account.limits[row] = limit
+            units = self._holding.limit(side, limit)
+        self._queue.append((row, side, kind, value, units, now[0] + now[1]))
+        return row + 1
 
     def _indicator(self, key: object, name: str, length: object) -> float:
+        """Return an indicator at the current bar; its values of the block at hand become a plain list."""
+        place, start = self._now
+        values = self._block.get(key)
+        if values is not None and place >= 0:
+            return values[place]
         column = self._columns.get(key)
         if column is None:
             number = length.item() if hasattr(length, "item") else length
             if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 2**31:
                 raise OrderInvalid(reason=f"ctx.{name} needs a positive whole number of bars, not {length!r}.")
             column = self._columns[key] = self._computed(name, number)
-        return column[self._index]
+        if place < 0:
+            return float(column[place + start]) if place + start >= 0 else nan
+        values = self._block[key] = column[start : start + BLOCK].tolist()
+        return float(values[place])
 
-    def _computed(self, name: str, length: int) -> list[float]:
+    def _computed(self, name: str, length: int) -> Floats:
         """Compute a whole column once; each value rests on its own and earlier bars alone."""
         close, scale = self._prices("close", name), 10**self._holding.bars.places
         if name == "sma":
-            column = indicator_kernel.sma(close, length, scale)
-        elif name == "ema":
-            column = indicator_kernel.ema(close, length, scale)
-        elif name == "rsi":
-            column = indicator_kernel.rsi(close, length)
-        elif name == "atr":
+            return indicator_kernel.sma(close, length, scale)
+        if name == "ema":
+            return indicator_kernel.ema(close, length, scale)
+        if name == "rsi":
+            return indicator_kernel.rsi(close, length)
+        if name == "atr":
             high, low = self._prices("high", name), self._prices("low", name)
-            column = indicator_kernel.atr(high, low, close, length, scale)
-        elif name == "highest":
-            column = indicator_kernel.extreme(self._prices("high", name), length, scale, 1)
-        else:
-            column = indicator_kernel.extreme(self._prices("low", name), length, scale, -1)
-        values: list[float] = column.tolist()
-        return values
+            return indicator_kernel.atr(high, low, close, length, scale)
+        if name == "highest":
+            return indicator_kernel.extreme(self._prices("high", name), length, scale, 1)
+        return indicator_kernel.extreme(self._prices("low", name), length, scale, -1)
 
     def _prices(self, name: str, wanted_by: str) -> Any:
         prices = self._holding.bars.prices
@@ -199,6 +250,7 @@ class Context:
         return prices[name]
 
 
+@lru_cache(maxsize=1024)
 def _part(value: float) -> int:
     """Return a part in billionths, as the decimal it was written as."""
     return int(Decimal(str(value)) * RATE)

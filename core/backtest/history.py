@@ -10,6 +10,7 @@ BLOCK: Final = 8_192
 """Bars are made in blocks of this size, and two blocks are kept."""
 LIST_BARS: Final = 2 * BLOCK
 """Up to so many bars the history is a real list."""
+UNBOUNDED: Final = 2**62
 
 
 class ListHistory(list[Bar]):
@@ -27,23 +28,24 @@ class ListHistory(list[Bar]):
 class LongHistory(Sequence[Bar]):
     """The last two blocks in memory; older bars are made again when they are asked for."""
 
-    __slots__ = ("_build", "_first", "_longest", "_window")
+    __slots__ = ("_build", "_first", "_longest", "_newest", "_window")
 
     def __init__(self, build: Callable[[int, int], Iterator[Bar]], *, longest: int | None) -> None:
         self._build, self._longest = build, longest
         self._window: list[Bar] = []
         self._first = 0
+        self._newest = UNBOUNDED if longest is None else longest
 
     def __len__(self) -> int:
-        seen = self._first + len(self._window)
-        return seen if self._longest is None else min(seen, self._longest)
+        if self._longest is None:
+            return self._first + len(self._window)
+        return min(self._first + len(self._window), self._longest)
 
     def __getitem__(self, key: Any) -> Any:
-        if type(key) is slice:
-            if key.stop is None and key.step is None and key.start.__class__ is int and key.start < 0:
-                wanted = -key.start
-                if wanted <= len(self._window) and (self._longest is None or wanted <= self._longest):
-                    return self._window[key]
+        if key.__class__ is slice:
+            start = key.start
+            if start.__class__ is int and -self._newest <= start < 0 and key.stop is None and key.step is None:
+                return self._window[key]
             return self._slice(key)
         size = len(self)
         place = key + size if key < 0 else key
@@ -99,6 +101,7 @@ class HistoryWriter:
         if isinstance(self.history, LongHistory) and len(self._window) >= LIST_BARS:
             del self._window[:BLOCK]
             self.history._first += BLOCK  # noqa: SLF001 - the two are one module's halves
+            self.history._newest = min(self.history._newest, BLOCK)  # noqa: SLF001
 
     def _list_append(self) -> Callable[[Bar], None]:
         append: Callable[[Bar], None] = list.append.__get__(self._window)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.model import Order, ResultSink
+from core.backtest.order_list import OrderList
 from core.backtest.problems import PortMissing
 from core.matching.model import ReasonCode
 from core.performance.measure import Performance
@@ -68,7 +69,7 @@ class BacktestResult:
     undefined: dict[str, str]
     trades: list[dict[str, Any]]
     curve: AccountCurve = field(repr=False)
-    order_list: list[Order] = field(repr=False)
+    order_list: Sequence[Order] = field(repr=False)
     performance: Performance = field(repr=False)
     parameters: dict[str, Any]
     log: list[str] = field(repr=False)
@@ -90,6 +91,8 @@ class BacktestResult:
     @property
     def reasons(self) -> dict[str, int]:
         """How many orders ended with each reason, the most frequent first."""
+        if isinstance(self.order_list, OrderList):
+            return self.order_list.reasons()
         return dict(Counter(order.reason.value for order in self.order_list).most_common())
 
     def summary(self) -> str:
@@ -163,11 +166,11 @@ def metrics_of(performance: Performance, fingerprint: str) -> tuple[dict[str, An
     return metrics, {name: reason.text for name, reason in performance.reasons.items()}
 
 
-def steps(size: int, changes: Mapping[int, int], first: int) -> NDArray[np.int64]:
-    """Return a column that holds `first`, and from each bar of `changes` on its value."""
+def steps(size: int, bars: NDArray[np.int64], values: NDArray[np.int64], first: int) -> NDArray[np.int64]:
+    """Return a column that holds `first`, and from each of the ascending `bars` on its value; the last of equals."""
     out = np.full(size, first, dtype=np.int64)
-    if changes:
-        starts = np.fromiter(changes, dtype=np.int64, count=len(changes))
-        values = np.fromiter(changes.values(), dtype=np.int64, count=len(changes))
-        out[starts[0] :] = np.repeat(values, np.diff(np.append(starts, size)))
+    if len(bars):
+        last = np.append(bars[1:] != bars[:-1], True)
+        starts = bars[last]
+        out[starts[0] :] = np.repeat(values[last], np.diff(np.append(starts, size)))
     return out

@@ -10,6 +10,8 @@ from core.backtest.dates import numbers_of
 from core.backtest.outcome import AccountCurve, steps
 from core.backtest.settlement import UNIT, Holding
 from core.matching import fill_kernel
+from core.matching import order_layout as at
+from core.matching.rules_kernel import SELL
 
 Integers = NDArray[np.int64]
 Placed = tuple[str, Holding, list[int]]
@@ -54,19 +56,19 @@ def per_asset(holding: Holding, ticks: list[int], size: int, cash: int) -> dict[
     return {
         "return": float(profit[-1]) / invested if invested else None,
         "max_drawdown": drawdown,
-        "num_trades": len(holding.trades),
+        "num_trades": int((holding.lines()[:, at.L_SIDE] == SELL).sum()),
         "contribution": float(profit[-1]) / cash,
     }
 
 
 def _columns(holding: Holding, ticks: list[int], size: int) -> tuple[Integers, Integers, Integers, Integers]:
     """Return shares, their worth at the last close, flow and cost on the common time line."""
-    position = steps(size, {ticks[change.bar]: change.position for change in holding.changes}, 0)
-    flow = steps(size, {ticks[change.bar]: change.flow for change in holding.changes}, 0)
-    cost = steps(size, {ticks[change.bar]: change.cost for change in holding.changes}, 0)
-    closes = steps(size, dict(zip(ticks, holding.bars.prices["close"].tolist(), strict=True)), 0)
+    places, lines = np.array(ticks, dtype=np.int64), holding.lines()
+    moments = places[lines[:, at.L_BAR]]
+    position, flow, cost = (steps(size, moments, lines[:, name], 0) for name in (at.L_POSITION, at.L_FLOW, at.L_COST))
+    closes = steps(size, places, holding.bars.prices["close"], 0)
     worth = np.zeros(size, dtype=np.int64)
-    fill_kernel.worth_column(position, closes, *holding.scale, worth)
+    fill_kernel.worth_column(position, closes, holding.factor, holding.divisor, worth)
     return position, worth, flow, cost
 
 

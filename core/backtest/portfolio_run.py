@@ -6,28 +6,28 @@ order of `assets`; then the strategies are called, in that order.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.backtest.callback import Hooks, end_waiting, hooks_of
+from core.backtest.callback import Hooks, hooks_of
 from core.backtest.collector import rare_collection
 from core.backtest.context import Context
-from core.backtest.corporate_actions import DueAction
 from core.backtest.fingerprint import fingerprint
 from core.backtest.history import BLOCK, HistoryWriter
 from core.backtest.model import Bar, Listing
+from core.backtest.order_list import OrderList
 from core.backtest.outcome import AccountCurve, BacktestResult, metrics_of
 from core.backtest.portfolio_curve import account_curve, per_asset
 from core.backtest.ports import current_ports
 from core.backtest.problems import ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.series import Series, Wanted, benchmark_closes, prepare
-from core.backtest.settlement import UNIT, Account, Holding, apply_action, pay_owed, settle
+from core.backtest.settlement import UNIT, Account, Holding, apply_action, pay_owed, settle, trades_of
 from core.backtest.watching import Watch
 from core.market.model import CorporateAction
+from core.matching import order_layout as at
 from core.matching.model import FillMode
 from core.performance.curve import Curve
 from core.performance.measure import Performance, RunFigures, measure
@@ -48,6 +48,18 @@ class Seat:
     bars: Iterator[Bar]
     index: int = -1
 
+    def advance(self) -> None:
+        """Go on to the next bar."""
+        self.index += 1
+        if self.index % BLOCK == 0:
+            self.writer.forget()
+            self.context._begin(self.index)  # noqa: SLF001 - the driver's side of the context
+        self.context._now[0] = self.index % BLOCK  # noqa: SLF001
+
+    def show(self) -> None:
+        """Let the strategy see how many shares are held."""
+        self.context._hold(self.holding.position)  # noqa: SLF001 - the driver's side of the context
+
     def next_tick(self) -> int:
         """Return where the next bar lies; beyond the end when there is none."""
         return self.ticks[self.index + 1] if self.index + 1 < len(self.ticks) else -1
@@ -65,8 +77,7 @@ class PortfolioRun:
         self.account = Account(request.cash)
         every = [series.bars.times.astype("datetime64[ms]") for series, _ in strategies]
         self.times = np.unique(np.concatenate(every))
-        numbers = count(1)
-        self.seats = [self._seat(series, strategy, numbers) for series, strategy in strategies]
+        self.seats = [self._seat(series, strategy) for series, strategy in strategies]
         self.cash: list[int] = []
         self.hook, self.current = "on_start", self.seats[0]
 
@@ -83,9 +94,9 @@ class PortfolioRun:
             watch.tell(len(self.times))
             self._call("on_end", self.seats, lambda seat: seat.hooks.on_end)
         for seat in self.seats:
-            end_waiting(seat.holding)
+            seat.holding.end_waiting()
 
-    def _seat(self, series: Series, strategy: object, numbers: Iterator[int]) -> Seat:
+    def _seat(self, series: Series, strategy: object) -> Seat:
         ticks = np.searchsorted(self.times, series.bars.times.astype("datetime64[ms]"))
         gaps = series.terms.gap_after.copy()
         if not series.bars.is_intraday:
@@ -93,9 +104,7 @@ class PortfolioRun:
         holding = series.holding(self.account, self.request, gaps=gaps)
         size = len(series.bars)
         writer = HistoryWriter(series.bars.build, size=size, longest=self.request.max_history)
-        context = Context(
-            holding, writer.history, initial=self.account.cash, equity=self._worth, next_id=lambda: next(numbers)
-        )
+        context = Context(holding, writer.history, initial=self.account.cash, equity=self._worth)
         bars = (bar for start in range(0, size, BLOCK) for bar in series.bars.build(start, min(start + BLOCK, size)))
         return Seat(series, holding, hooks_of(strategy), writer, context, ticks.tolist(), bars)
 
@@ -103,14 +112,11 @@ class PortfolioRun:
         """Do one bar: events, fills at the open, strategies, fills at the close."""
         present = [seat for seat in self.seats if seat.next_tick() == tick]
         for seat in present:
-            _events(seat.holding, seat.series.due, seat.index + 1)
+            _events(seat, seat.index + 1)
         if self.request.mode is FillMode.NEXT_OPEN:
-            self._settle([(seat, seat.index + 1) for seat in present], "open")
+            self._settle([(seat, seat.index + 1) for seat in present])
         for seat in present:
-            seat.index += 1
-            if seat.index % BLOCK == 0:
-                seat.writer.forget()
-            seat.context._index = seat.index  # noqa: SLF001 - the driver's side of the context
+            seat.advance()
         for seat in present:
             bar = next(seat.bars)
             seat.writer.append(bar)
@@ -118,21 +124,21 @@ class PortfolioRun:
                 self.current = seat
                 seat.hooks.on_bar(bar, seat.context)
         if self.request.mode is FillMode.THIS_CLOSE:
-            self._settle([(seat, seat.index) for seat in present], "close")
+            self._settle([(seat, seat.index) for seat in present])
 
-    def _settle(self, placed: list[tuple[Seat, int]], price_name: str) -> None:
+    def _settle(self, placed: list[tuple[Seat, int]]) -> None:
         waiting = [(seat, index) for seat, index in placed if seat.holding.queue]
         if not waiting:
             return
-        prices = {id(seat): seat.holding.price(price_name, index) for seat, index in placed}
+        prices = {id(seat): int(seat.holding.quotes[index, at.PRICE]) for seat, index in placed}
 
         def equity() -> int:
             worth = (seat.holding.worth(prices.get(id(seat), seat.last_close())) for seat in self.seats)
             return self.account.cash + sum(worth)
 
-        settle([(seat.holding, index) for seat, index in waiting], price_name, equity)
-        for seat, index in waiting:
-            seat.holding.note(index)
+        settle([(seat.holding, index) for seat, index in waiting], equity)
+        for seat, _ in waiting:
+            seat.show()
 
     def _worth(self) -> int:
         """Return cash and all holdings at the last close of each."""
@@ -164,13 +170,15 @@ class PortfolioRun:
         return f"{self.hook} of {seat.series.name}", seat.index, when
 
 
-def _events(holding: Holding, due: Sequence[DueAction], index: int) -> None:
-    found = [entry for entry in due if entry.index == index]
+def _events(seat: Seat, index: int) -> None:
+    holding = seat.holding
+    found = [entry for entry in seat.series.due if entry.index == index]
     for entry in found:
         apply_action(holding, entry)
     if found or holding.owed:
         pay_owed(holding, index)
         holding.note(index)
+        seat.show()
 
 
 def run_portfolio(
@@ -221,7 +229,9 @@ def _result(
     """Measure a finished run."""
     holdings = [(str(name), seat.holding, seat.ticks) for name, seat in zip(assets, run.seats, strict=True)]
     curve, days = account_curve(run.times, holdings, run.cash)
-    trades = [trade | {"symbol": name} for name, holding, _ in holdings for trade in holding.trades]
+    trades = [
+        trade | {"symbol": name} for name, holding, _ in holdings for trade in trades_of(holding.lines(), holding.bars)
+    ]
     trades.sort(key=lambda trade: str(trade["exit_dt"]))
     performance = _measured(request, run, curve, days, trades, benchmark)
     parameters = request.parameters(assets=[str(name) for name in assets])
@@ -237,9 +247,7 @@ def _result(
         undefined=undefined,
         trades=trades,
         curve=curve,
-        order_list=sorted(
-            (order for _, holding, _ in holdings for order in holding.orders), key=lambda order: order.id
-        ),
+        order_list=OrderList(run.account),
         performance=performance,
         parameters=parameters,
         log=[line for seat in run.seats for line in seat.context._log],  # noqa: SLF001 - the driver's side
@@ -267,8 +275,8 @@ def _measured(
             curve=Curve(request.cash / UNIT, days, curve.equity),
             pnl=np.array([trade["pnl"] for trade in trades], dtype=np.float64),
             held=curve.position > 0,
-            traded=run.account.traded / UNIT,
-            fees=(run.account.fees + run.account.taxes) / UNIT,
+            traded=run.account.traded() / UNIT,
+            fees=run.account.charges() / UNIT,
             benchmark_days=benchmark[0] if benchmark else None,
             benchmark_closes=benchmark[1] if benchmark else None,
         ),

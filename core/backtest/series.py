@@ -35,6 +35,7 @@ class Series:
     def holding(self, account: Account, request: RunRequest, *, gaps: NDArray[np.bool_] | None = None) -> Holding:
         """Open an empty holding of the instrument in an account."""
         options = HoldingOptions(
+            price="open" if request.mode is FillMode.NEXT_OPEN else "close",
             carry_orders=request.carry_orders,
             take_rights=request.take_rights,
             is_taxed=request.tax is DividendTax.CN_INDIVIDUAL,

@@ -1,355 +1,296 @@
-"""Accounts and holdings: what an order does to cash and shares. The rules themselves are compiled functions."""
+"""Accounts and holdings: what an order does to cash and shares. Every rule is a compiled function below."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, floor
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.bars import CheckedBars
 from core.backtest.corporate_actions import DividendLots, DueAction, entitlement
-from core.backtest.model import Order, SizeKind
 from core.backtest.terms import FillTerms
-from core.matching import fill_kernel
-from core.matching.integers import DOWN, HALF_UP, mul_div
-from core.matching.model import AMOUNT_PLACES, RATE, UNLIMITED, ReasonCode, Side
+from core.matching import fill_kernel, order_kernel
+from core.matching import order_layout as at
+from core.matching.compiled import entry_point
+from core.matching.model import AMOUNT_PLACES, UNLIMITED, ReasonCode, Side
+from core.matching.rules_kernel import BUY, SELL
 
+Integers = NDArray[np.int64]
 UNIT: Final = 10**AMOUNT_PLACES
-REASONS: Final = tuple(ReasonCode)
-CARRIED: Final = frozenset({ReasonCode.SUSPENDED, ReasonCode.NO_VOLUME, ReasonCode.PARTIAL_VOLUME})
-"""Reasons after which an order may go on to the next bar, where that was asked for."""
+FIRST_ROWS: Final = 256
+"""Rows of a table to begin with; it doubles when it is full."""
+LOW_BITS: Final = 32
 
 
-@dataclass(slots=True)
+Waiting = tuple[int, int, int, int, int, int]
+"""An order that waits: its row of the table of orders from 0, side, kind, value, limit, and the bar it was given on."""
+
+
 class Account:
-    """Cash in 0.0001 of the currency, and what was paid and traded; shared by the holdings of a portfolio."""
+    """Cash in 0.0001 of the currency, every order and every fill; shared by the holdings of a portfolio."""
 
-    cash: int
-    fees: int = 0
-    taxes: int = 0
-    traded: int = 0
+    __slots__ = ("_view", "holdings", "ledger", "limits", "orders", "submitted", "table")
+
+    def __init__(self, cash: int) -> None:
+        self.table = np.zeros(at.ACCOUNT_SIZE, dtype=np.int64)
+        self._view = memoryview(self.table)  # type: ignore[arg-type]
+        self._view[at.CASH] = cash
+        self.orders = np.zeros((FIRST_ROWS, at.ORDER_SIZE), dtype=np.int64)
+        self.ledger = np.zeros((FIRST_ROWS, at.LEDGER_SIZE), dtype=np.int64)
+        self.submitted = 0
+        self.limits: dict[int, float] = {}
+        self.holdings: list[Holding] = []
+
+    @property
+    def cash(self) -> int:
+        """Cash that orders may spend."""
+        return self._view[at.CASH]
+
+    @property
+    def fills(self) -> int:
+        """How many rows of the ledger are written."""
+        return self._view[at.FILLS]
+
+    def add(self, cash: int) -> None:
+        """Book cash that no order moved."""
+        self._view[at.CASH] += cash
+
+    def make_room(self, fills: int = 1) -> None:
+        """Let the tables hold every order given, and so many fills more."""
+        self.orders = _grown(self.orders, self.submitted)
+        self.ledger = _grown(self.ledger, self.fills + fills)
+
+    def write_waiting(self) -> None:
+        """Write down the orders that have not met a bar yet."""
+        self.make_room()
+        for holding in self.holdings:
+            for order in holding.queue:
+                if self.orders[order[0], at.KIND] == 0:
+                    order_kernel.enter(self.orders, order[0], holding.number, *order[1:])
+
+    def lines(self) -> Integers:
+        """Return the ledger's rows so far."""
+        return self.ledger[: self.fills]
+
+    def traded(self) -> int:
+        """Return the value of all fills together."""
+        return _exact_sum(self.lines()[:, at.L_AMOUNT])
+
+    def charges(self) -> int:
+        """Return all fees and taxes paid."""
+        return _exact_sum(self.lines()[:, at.L_FEES]) + _exact_sum(self.lines()[:, at.L_TAX])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldingOptions:
-    """How a holding treats what it is told."""
+    """How a holding treats what it is told. `price` is the column at which orders fill."""
 
+    price: str = "open"
     carry_orders: bool = False
     take_rights: bool = False
     is_taxed: bool = False
     on_trade: Callable[[dict[str, Any]], object] | None = None
 
 
-class Change(NamedTuple):
-    """What a holding is after a bar that changed it: shares, the account's cash, the holding's own flow and cost."""
-
-    bar: int
-    position: int
-    cash: int
-    flow: int
-    cost: int
-
-
-@dataclass(slots=True)
 class Holding:
-    """One instrument in an account: its bars, rules, orders, shares and closed trades.
+    """One instrument in an account: its bars, rules, waiting orders and shares. `state` is described in `order_layout`.
 
-    `cost` is what the shares cost with fees, `spent` without, `income` the dividends they received: all in 0.0001 and
-    relieved in proportion when shares are sold. `flow` is the cash the holding gave to the account, less what it took.
+    `owed` holds (bar, cash) of dividends not paid yet, `withheld` the tax on those since the last note.
     """
 
-    symbol: str
-    bars: CheckedBars
-    terms: FillTerms
-    account: Account
-    options: HoldingOptions = field(default_factory=HoldingOptions)
-    gaps: NDArray[np.bool_] | None = None
-    position: int = 0
-    bought_today: int = 0
-    day: int = -1
-    used_at: int = -1
-    used: int = 0
-    cost: int = 0
-    spent: int = 0
-    income: int = 0
-    flow: int = 0
-    entry: int = -1
-    queue: list[Order] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
-    trades: list[dict[str, Any]] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    refusals: Counter[str] = field(default_factory=Counter)
-    lots: DividendLots = field(default_factory=DividendLots)
-    owed: list[tuple[int, int]] = field(default_factory=list)
+    __slots__ = (
+        "_view",
+        "account",
+        "bars",
+        "divisor",
+        "factor",
+        "lots",
+        "number",
+        "options",
+        "owed",
+        "queue",
+        "quotes",
+        "state",
+        "symbol",
+        "terms",
+        "withheld",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        symbol: str,
+        bars: CheckedBars,
+        terms: FillTerms,
+        account: Account,
+        options: HoldingOptions,
+        gaps: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.symbol, self.bars, self.account, self.options = symbol, bars, account, options
+        self.factor = 10 ** max(0, AMOUNT_PLACES - bars.places)
+        self.divisor = 10 ** max(0, bars.places - AMOUNT_PLACES)
+        self.number = len(account.holdings)
+        account.holdings.append(self)
+        self.state = np.zeros(at.STATE_SIZE, dtype=np.int64)
+        self.state[[at.TODAY, at.USED_AT, at.ENTRY]] = at.NEVER
+        self.state[at.NUMBER], self.state[at.CARRIES] = self.number, options.carry_orders
+        self._view = memoryview(self.state)  # type: ignore[arg-type]
+        self.terms = _terms_table(terms, self.factor, self.divisor)
+        self.quotes = _quotes(bars, terms, options.price, terms.gap_after if gaps is None else gaps)
+        self.queue: list[Waiting] = []
+        self.lots = DividendLots()
+        self.owed: list[tuple[int, int]] = []
+        self.withheld = 0
 
     @property
-    def scale(self) -> tuple[int, int]:
-        """Factor and divisor that turn shares times an unslipped price into 0.0001."""
-        places = self.bars.places
-        return 10 ** max(0, AMOUNT_PLACES - places), 10 ** max(0, places - AMOUNT_PLACES)
+    def position(self) -> int:
+        """Shares held now."""
+        return self._view[at.POSITION]
+
+    @property
+    def is_plain(self) -> bool:
+        """True when an order needs nothing that is not compiled."""
+        return not self.options.is_taxed and self.options.on_trade is None
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """How many orders ended with each reason other than filled."""
+        counts = self.state[at.REFUSALS :].tolist()
+        return {reason.value: count for reason, count in zip(ReasonCode, counts, strict=True) if count}
 
     def worth(self, price: int) -> int:
         """Return what the shares are worth at a price, in 0.0001."""
-        return fill_kernel.worth(self.position, price, *self.scale) if self.position else 0
+        position = self.position
+        return int(fill_kernel.worth(position, price, self.factor, self.divisor)) if position else 0
 
     def price(self, name: str, index: int) -> int:
         """Return a price of a bar as a whole number."""
         return int(self.bars.prices[name][index])
 
-    def begin_day(self, index: int) -> None:
-        """Make what was bought before this bar's day sellable."""
-        day = int(self.bars.days[index])
-        if day != self.day:
-            self.day, self.bought_today = day, 0
-        if index != self.used_at:
-            self.used_at, self.used = index, 0
+    def limit(self, side: int, price: float) -> int:
+        """Return an order's own limit in units of slipped prices: floored for buys, raised for sales."""
+        exact = Fraction(Decimal(str(price))) * 10**self.bars.places
+        exact *= int(self.terms[at.SETTINGS + 4]) // self.divisor
+        whole: int = floor(exact) if side == BUY else ceil(exact)
+        return min(max(whole, 1), UNLIMITED)
+
+    def lines(self) -> Integers:
+        """Return the holding's own rows of the ledger."""
+        lines = self.account.lines()
+        own: Integers = lines[lines[:, at.L_HOLDING] == self.number]
+        return own
+
+    def book(self, **changes: int) -> None:
+        """Add to shares and money by name, for what no order moved."""
+        for name, change in changes.items():
+            self._view[PLACES[name]] += change
 
     def note(self, index: int) -> None:
-        """Keep shares and cash as they are after a change."""
-        self.changes.append(Change(index, self.position, self.account.cash, self.flow, self.cost))
+        """Write shares and cash into the ledger as they are after a corporate action."""
+        account = self.account
+        account.make_room()
+        line = account.ledger[account.fills]
+        line[at.L_TAX], self.withheld = self.withheld, 0
+        order_kernel.write_line(account.table, self.state, line, index, at.NEVER)
 
-    def finish(self, order: Order, reason: ReasonCode, index: int | None) -> None:
-        """End an order, or let it go on where that was asked for."""
-        order.reason = reason
-        if reason in CARRIED and self.options.carry_orders:
-            self.queue.append(order)
-        elif reason is not ReasonCode.FILLED:
-            self.refusals[reason.value] += 1
-        if index is not None:
-            order.ended = index
+    def end_waiting(self) -> None:
+        """End what still waits when the data is over."""
+        self.account.write_waiting()
+        for order in self.queue:
+            order_kernel.finish(self.account.orders[order[0]], self.state, NO_NEXT_BAR, at.NEVER)
+        self.queue.clear()
 
 
-def settle(placed: Sequence[tuple[Holding, int]], price_name: str, equity: Callable[[], int]) -> None:
+PLACES: Final = {"position": at.POSITION, "cost": at.COST, "spent": at.SPENT, "income": at.INCOME, "flow": at.FLOW}
+NO_NEXT_BAR: Final = ReasonCode.NO_NEXT_BAR.number
+
+
+@lru_cache(maxsize=1)
+def settle_order() -> Callable[..., int]:
+    """Return `order_kernel.settle_order`, called without a look at its arguments."""
+    column, table = "int64[::1]", "int64[:, ::1]"
+    return entry_point(order_kernel.settle_order, column, table, table, column, column, table, *["int64"] * 7)
+
+
+def settle(placed: Sequence[tuple[Holding, int]], equity: Callable[[], int]) -> None:
     """Settle the waiting orders of holdings at their bars: all sells, then all buys, each in the order given.
 
     Whether an order for a target sells or buys is decided before anything is filled.
     """
-    waiting: list[tuple[Holding, int, Order]] = []
+    account = placed[0][0].account
+    account.write_waiting()
+    waiting: list[tuple[Holding, int, Waiting]] = []
     for holding, index in placed:
         orders, holding.queue[:] = holding.queue[:], []
         if orders:
-            holding.begin_day(index)
-            waiting += [(holding, index, order) for order in orders if not _is_suspended(holding, index, order)]
-    if any(order.size_kind is SizeKind.TARGET for _, _, order in waiting):
+            order_kernel.begin_bar(holding.state, int(holding.quotes[index, at.DATE]), index)
+            waiting += [(holding, index, order) for order in orders if not _missed_its_day(holding, index, order[0])]
+    account.make_room(len(waiting))
+    if any(order[2] == at.TARGET for _, _, order in waiting):
         total = equity()
         for holding, index, order in waiting:
-            _aim(holding, order, holding.price(price_name, index), total)
-    for side, act in ((Side.SELL, _sell), (Side.BUY, _buy)):
+            price = int(holding.quotes[index, at.PRICE])
+            order_kernel.aim(account.orders[order[0]], holding.state, holding.terms, price, total)
+    for side in (SELL, BUY):
         for holding, index, order in waiting:
-            if order.side is side:
-                act(holding, index, order, holding.price(price_name, index))
+            if account.orders[order[0], at.SIDE] == side and _fill(holding, index, order[0], is_sale=side == SELL):
+                holding.queue.append(order)
 
 
-def _is_suspended(holding: Holding, index: int, order: Order) -> bool:
-    """End or carry orders whose trading day passed without a bar."""
-    gaps = holding.terms.gap_after if holding.gaps is None else holding.gaps
-    if holding.options.carry_orders or order.submitted >= index or not gaps[order.submitted]:
-        return False
-    holding.finish(order, ReasonCode.SUSPENDED, None)
-    return True
+def _missed_its_day(holding: Holding, index: int, row: int) -> bool:
+    return order_kernel.missed_its_day(holding.account.orders[row], holding.state, holding.quotes, index)
 
 
-def _aim(holding: Holding, order: Order, price: int, equity: int) -> None:
-    """Turn a target part of the equity into shares, and into a side."""
-    if order.size_kind is not SizeKind.TARGET or order.quantity:
-        return
-    factor, divisor = holding.scale
-    budget = mul_div(equity, order.part, RATE, DOWN)
-    order.target = mul_div(budget, divisor, price * factor, DOWN)
-    if order.target == holding.position:
-        holding.finish(order, ReasonCode.AT_TARGET, None)
-        order.side = None
-    else:
-        order.side = Side.BUY if order.target > holding.position else Side.SELL
+def _fill(holding: Holding, index: int, row: int, *, is_sale: bool) -> bool:
+    """Fill one order, with what is not compiled: the tax on dividends, and telling the caller of a trade.
+
+    Return True when it goes on to the next bar.
+    """
+    account, tax = holding.account, 0
+    tables = (holding.state, holding.terms, holding.quotes, index, row)
+    if holding.options.is_taxed and is_sale:
+        shares = order_kernel.sale_quantity(account.table, account.orders, *tables)
+        tax = holding.lots.tax_of(shares, _date(holding, index)) if shares else 0
+    before = account.fills
+    goes_on = order_kernel.fill_order(account.table, account.orders, account.ledger, *tables, tax)
+    if account.fills > before:
+        _filled(holding, account.ledger[before : before + 1])
+    return bool(goes_on)
 
 
-def _buy(holding: Holding, index: int, order: Order, price: int) -> None:
-    """Fill a buy at a price."""
-    terms = holding.terms
-    wanted, budget, is_fixed = _wanted_buy(holding, order)
-    if wanted <= 0:
-        holding.finish(order, ReasonCode.AT_TARGET, index)
-        return
-    reason, quantity, filled, amount, fees = fill_kernel.buy(
-        price,
-        _volume(holding, index),
-        holding.used,
-        wanted,
-        is_fixed,
-        int(order.quantity > 0),
-        budget,
-        _limit(holding, order),
-        *_done_that_day(order, holding.day),
-        terms.settings,
-        terms.lots,
-        terms.rest_lots,
-        *_rules_of_the_day(terms, index),
-    )
-    order.quantity = order.quantity or quantity
-    if filled:
-        _take_in(holding, index, filled, amount, fees)
-        _book(holding, order, filled, amount, fees)
-    holding.finish(order, REASONS[reason], index)
-
-
-def _sell(holding: Holding, index: int, order: Order, price: int) -> None:
-    """Fill a sale at a price; its round trip is a closed trade."""
-    account, terms = holding.account, holding.terms
-    wanted = _wanted_sale(holding, order)
-    if wanted <= 0 and holding.position > 0:
-        is_target = order.size_kind is SizeKind.TARGET
-        holding.finish(order, ReasonCode.AT_TARGET if is_target else ReasonCode.BELOW_LOT, index)
-        return
-    reason, quantity, filled, amount, fees = fill_kernel.sell(
-        price,
-        _volume(holding, index),
-        holding.used,
-        wanted,
-        int(order.quantity > 0),
-        account.cash,
-        holding.position,
-        holding.bought_today,
-        _limit(holding, order),
-        *_done_that_day(order, holding.day),
-        terms.settings,
-        terms.lots,
-        *_rules_of_the_day(terms, index),
-    )
-    order.quantity = order.quantity or quantity
-    if filled:
-        tax = holding.lots.tax_of(filled, _date(holding, index)) if holding.options.is_taxed else 0
-        if account.cash + amount - fees - tax < 0:
-            holding.finish(order, ReasonCode.INSUFFICIENT_CASH, index)
-            return
-        _give_out(holding, index, filled, amount, fees, tax)
-        _book(holding, order, filled, amount, fees)
-    holding.finish(order, REASONS[reason], index)
-
-
-def _take_in(holding: Holding, index: int, filled: int, amount: int, fees: int) -> None:
-    """Add bought shares, and pay for them."""
-    if holding.position == 0:
-        holding.entry = index
-    holding.position += filled
-    holding.bought_today += filled
-    holding.cost += amount + fees
-    holding.spent += amount
-    holding.account.cash -= amount + fees
-    holding.flow -= amount + fees
+def _filled(holding: Holding, line: Integers) -> None:
+    """Take note of a fill."""
+    shares, index, is_sale = int(line[0, at.L_SHARES]), int(line[0, at.L_BAR]), line[0, at.L_SIDE] == SELL
     if holding.options.is_taxed:
-        holding.lots.bought(filled, _date(holding, index))
+        book = holding.lots.sold if is_sale else holding.lots.bought
+        book(shares, _date(holding, index))
+    if is_sale and holding.options.on_trade is not None:
+        holding.options.on_trade(trades_of(line, holding.bars)[0])
 
 
-def _give_out(holding: Holding, index: int, filled: int, amount: int, fees: int, tax: int) -> None:
-    """Take sold shares away, and receive their proceeds."""
-    if holding.options.is_taxed:
-        holding.lots.sold(filled, _date(holding, index))
-    proceeds = amount - fees - tax
-    holding.account.cash += proceeds
-    holding.flow += proceeds
-    holding.account.taxes += tax
-    _close(holding, index, filled, amount, fees + tax)
-
-
-def _wanted_buy(holding: Holding, order: Order) -> tuple[int, int, int]:
-    """Return shares wanted at the most, cash allowed, and whether it is that number or nothing."""
-    cash = holding.account.cash
-    if order.quantity:
-        return order.quantity - order.filled, cash, 0
-    if order.size_kind is SizeKind.SHARES:
-        return order.shares, cash, 1
-    if order.size_kind is SizeKind.PART:
-        return UNLIMITED, mul_div(cash, order.part, RATE, DOWN), 0
-    if order.size_kind is SizeKind.TARGET:
-        return order.target - holding.position, cash, 0
-    return UNLIMITED, cash, 0
-
-
-def _wanted_sale(holding: Holding, order: Order) -> int:
-    if order.quantity:
-        return order.quantity - order.filled
-    if order.size_kind is SizeKind.ALL:
-        return holding.position
-    if order.size_kind is SizeKind.SHARES:
-        return order.shares
-    if order.size_kind is SizeKind.PART:
-        return mul_div(holding.position, order.part, RATE, DOWN)
-    return holding.position - order.target
-
-
-def _done_that_day(order: Order, day: int) -> tuple[int, int, int]:
-    """Return shares, amount and fees of the order's day so far: fees are taken on its whole amount of a day."""
-    if order.day != day:
-        order.day, order.day_quantity, order.day_amount, order.day_fees = day, 0, 0, 0
-    return order.day_quantity, order.day_amount, order.day_fees
-
-
-def _rules_of_the_day(terms: FillTerms, index: int) -> tuple[Any, ...]:
-    """Return fees, price steps, and the prices at which the bar is locked."""
-    regime = terms.regime[index]
-    return terms.charges[regime], terms.ticks[regime], int(terms.down[index]), int(terms.up[index])
-
-
-def _book(holding: Holding, order: Order, filled: int, amount: int, fees: int) -> None:
-    """Count a fill in the order, the account and the bar's volume."""
-    order.filled += filled
-    order.amount += amount
-    order.fees += fees
-    order.day_quantity += filled
-    order.day_amount += amount
-    order.day_fees += fees
-    holding.used += filled
-    holding.account.fees += fees
-    holding.account.traded += amount
-
-
-def _close(holding: Holding, index: int, filled: int, amount: int, charges: int) -> None:
-    """Relieve cost and income in proportion, and write down the trade."""
-    held = holding.position
-    cost, spent, income = (
-        value if filled == held else mul_div(value, filled, held, HALF_UP)
-        for value in (holding.cost, holding.spent, holding.income)
-    )
-    pnl = amount - charges - cost + income
-    trade = {
-        "entry_dt": holding.bars.dt(holding.entry),
-        "exit_dt": holding.bars.dt(index),
-        "qty": filled,
-        "entry_px": spent / UNIT / filled,
-        "exit_px": amount / UNIT / filled,
-        "pnl": pnl / UNIT,
-        "return_bps": pnl / cost * 10_000 if cost else 0.0,
-    }
-    holding.position -= filled
-    holding.cost, holding.spent, holding.income = holding.cost - cost, holding.spent - spent, holding.income - income
-    holding.trades.append(trade)
-    if holding.options.on_trade is not None:
-        holding.options.on_trade(dict(trade))
-
-
-def _limit(holding: Holding, order: Order) -> int:
-    """Return the order's own limit in units of slipped prices: floored for buys, raised for sales; 0 for none."""
-    if order.limit_price is None:
-        return 0
-    exact = Fraction(Decimal(str(order.limit_price))) * 10**holding.bars.places
-    exact *= int(holding.terms.settings[4]) // holding.scale[1]
-    whole: int = floor(exact) if order.side is Side.BUY else ceil(exact)
-    return min(max(whole, 1), UNLIMITED)
-
-
-def _volume(holding: Holding, index: int) -> int:
-    return 0 if holding.bars.volume is None else int(holding.bars.volume[index])
-
-
-def _date(holding: Holding, index: int) -> date:
-    day: date = holding.bars.times[index].astype("datetime64[D]").item()
-    return day
+def trades_of(lines: Integers, bars: CheckedBars) -> list[dict[str, Any]]:
+    """Return the closed trades in rows of a holding's ledger: prices before fees, profit after all of them."""
+    sales = lines[lines[:, at.L_SIDE] == SELL]
+    entries, exits = bars.dts_at(sales[:, at.L_ENTRY]), bars.dts_at(sales[:, at.L_BAR])
+    names = (at.L_SHARES, at.L_AMOUNT, at.L_FEES, at.L_TAX, at.L_SPENT, at.L_RELIEVED, at.L_INCOME)
+    rows = zip(entries, exits, *(sales[:, name].tolist() for name in names), strict=True)
+    return [
+        {
+            "entry_dt": entry,
+            "exit_dt": left,
+            "qty": shares,
+            "entry_px": spent / UNIT / shares,
+            "exit_px": amount / UNIT / shares,
+            "pnl": (pnl := amount - fees - tax - cost + income) / UNIT,
+            "return_bps": pnl / cost * 10_000 if cost else 0.0,
+        }
+        for entry, left, shares, amount, fees, tax, spent, cost, income in rows
+    ]
 
 
 def apply_action(holding: Holding, due: DueAction) -> None:
@@ -357,29 +298,28 @@ def apply_action(holding: Holding, due: DueAction) -> None:
     held, action = holding.position, due.action
     if held == 0:
         return
-    holding.begin_day(due.index)
+    order_kernel.begin_bar(holding.state, int(holding.quotes[due.index, at.DATE]), due.index)
     given = entitlement(action, held)
     if given.cash:
-        holding.income += given.cash
+        holding.book(income=given.cash)
         if due.pay_index is not None:
             holding.owed.append((due.pay_index, given.cash))
         if holding.options.is_taxed:
             withheld = holding.lots.received(action.cash_per_share, action.ex_date)
-            holding.account.cash -= withheld
-            holding.flow -= withheld
-            holding.account.taxes += withheld
-            holding.income -= withheld
+            holding.account.add(-withheld)
+            holding.book(flow=-withheld, income=-withheld)
+            holding.withheld += withheld
     rights = _take_rights(holding, given.rights, given.rights_price) if holding.options.take_rights else 0
     if holding.options.is_taxed:
         holding.lots.bought(given.bonus + rights, _date(holding, due.index))
-    holding.position += given.bonus + rights
+    holding.book(position=given.bonus + rights)
 
 
 def pay_owed(holding: Holding, index: int) -> None:
     """Book the cash that is due at a bar."""
     paid = sum(cash for due, cash in holding.owed if due <= index)
-    holding.account.cash += paid
-    holding.flow += paid
+    holding.account.add(paid)
+    holding.book(flow=paid)
     holding.owed[:] = [(due, cash) for due, cash in holding.owed if due > index]
 
 
@@ -390,8 +330,49 @@ def _take_rights(holding: Holding, rights: int, price: Decimal) -> int:
     each = Fraction(price) * UNIT
     taken = rights if each == 0 else min(rights, floor(Fraction(max(holding.account.cash, 0)) / each))
     paid = ceil(each * taken)
-    holding.account.cash -= paid
-    holding.flow -= paid
-    holding.cost += paid
-    holding.spent += paid
+    holding.account.add(-paid)
+    holding.book(flow=-paid, cost=paid, spent=paid)
     return taken
+
+
+def _date(holding: Holding, index: int) -> date:
+    day: date = holding.bars.times[index].astype("datetime64[D]").item()
+    return day
+
+
+def _grown(table: Integers, rows: int) -> Integers:
+    if rows <= len(table):
+        return table
+    grown = np.zeros((max(2 * len(table), rows), table.shape[1]), dtype=np.int64)
+    grown[: len(table)] = table
+    return grown
+
+
+def _exact_sum(column: Integers) -> int:
+    """Add up without an overflow: the parts of the numbers apart."""
+    high, low = int((column >> LOW_BITS).sum()), int((column & (2**LOW_BITS - 1)).sum())
+    return (high << LOW_BITS) + low
+
+
+def _quotes(bars: CheckedBars, terms: FillTerms, price: str, gaps: NDArray[np.bool_]) -> Integers:
+    """Put beside each other what matching needs of a bar."""
+    quotes = np.empty((len(bars), at.QUOTE_SIZE), dtype=np.int64)
+    quotes[:, at.PRICE] = bars.prices[price]
+    quotes[:, at.VOLUME] = 0 if bars.volume is None else bars.volume
+    quotes[:, at.DOWN], quotes[:, at.UP] = terms.down, terms.up
+    quotes[:, at.DATE] = bars.days
+    quotes[:, at.RULES] = np.asarray(terms.regime, dtype=np.int64) * 2 + gaps
+    return quotes
+
+
+def _terms_table(terms: FillTerms, factor: int, divisor: int) -> Integers:
+    """Put the rules into one row; tables of fewer rows than others are filled up with rows that mean nothing."""
+    charge_rows, tick_rows = max(map(len, terms.charges)), max(map(len, terms.ticks))
+    parts = [*terms.settings, *terms.lots, *terms.rest_lots, factor, divisor, charge_rows, tick_rows]
+    for charges, ticks in zip(terms.charges, terms.ticks, strict=True):
+        parts += [*charges.ravel(), *[0] * (at.CHARGE_SIZE * (charge_rows - len(charges)))]
+        parts += [*ticks.ravel(), *[UNLIMITED, 1] * (tick_rows - len(ticks))]
+    return np.array(parts, dtype=np.int64)
+
+
+SIDES: Final = {BUY: Side.BUY, SELL: Side.SELL, at.NO_SIDE: None}

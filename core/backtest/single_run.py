@@ -1,6 +1,6 @@
 """A backtest of one instrument, from request to result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,14 @@ import numpy as np
 from core.backtest.callback import CallbackRun, DriveOptions
 from core.backtest.fingerprint import fingerprint
 from core.backtest.model import Listing
-from core.backtest.outcome import AccountCurve, BacktestResult, metrics_of, steps
+from core.backtest.order_list import OrderList
+from core.backtest.outcome import AccountCurve, BacktestResult, metrics_of
 from core.backtest.ports import current_ports
 from core.backtest.request import RunRequest
 from core.backtest.series import Series, Wanted, benchmark_closes, prepare
-from core.backtest.settlement import UNIT, Account, Holding
+from core.backtest.settlement import UNIT, Account, Holding, trades_of
 from core.market.model import CorporateAction
-from core.matching import fill_kernel
+from core.matching import order_kernel
 from core.performance.curve import Curve
 from core.performance.measure import Performance, RunFigures, measure
 
@@ -37,17 +38,17 @@ def run_single(
     holding = series.holding(account, request)
     run = CallbackRun(holding, strategy, due=series.due, options=drive_options(request), clock=request.clock)
     run.run()
-    curve = _curve(request, holding)
-    performance = _measured(request, series, holding, curve, benchmark)
+    curve, trades = _curve(request, holding), trades_of(account.lines(), series.bars)
+    performance = _measured(request, series, account, curve, trades, benchmark)
     parameters = request.parameters(asset=asset, filter_value=filter_value, symbol=series.name)
     mark = fingerprint([(series.bars, series.listing, series.actions)], [strategy], parameters)
     metrics, undefined = metrics_of(performance, mark)
     result = BacktestResult(
         metrics=metrics,
         undefined=undefined,
-        trades=holding.trades,
+        trades=trades,
         curve=curve,
-        order_list=holding.orders,
+        order_list=OrderList(account),
         performance=performance,
         parameters=parameters,
         log=run.context._log,  # noqa: SLF001 - the driver's side of the context
@@ -73,31 +74,37 @@ def drive_options(request: RunRequest) -> DriveOptions:
 
 
 def _curve(request: RunRequest, holding: Holding) -> AccountCurve:
-    """Build the account bar by bar out of its changes."""
+    """Build the account bar by bar out of its ledger."""
     size, bars = len(holding.bars), holding.bars
-    position = steps(size, {change.bar: change.position for change in holding.changes}, 0)
-    cash = steps(size, {change.bar: change.cash for change in holding.changes}, request.cash)
-    equity = cash.copy()
-    fill_kernel.worth_column(position, bars.prices["close"], *holding.scale, equity)
+    closes, columns = bars.prices["close"], np.empty((3, size), dtype=np.int64)
+    order_kernel.account_columns(
+        holding.account.lines(), closes, holding.factor, holding.divisor, request.cash, columns
+    )
+    position, cash, equity = columns
     return AccountCurve(
         dts=lambda: bars.dts(0, size),
         equity=equity / UNIT,
         cash=cash / UNIT,
         position=position,
-        close=bars.prices["close"] / 10**bars.places,
+        close=closes / 10**bars.places,
     )
 
 
 def _measured(
-    request: RunRequest, series: Series, holding: Holding, curve: AccountCurve, benchmark: tuple[Any, Any, Any] | None
+    request: RunRequest,
+    series: Series,
+    account: Account,
+    curve: AccountCurve,
+    trades: Sequence[Mapping[str, Any]],
+    benchmark: tuple[Any, Any, Any] | None,
 ) -> Performance:
     """Compute the figures of the run."""
     run = RunFigures(
         curve=Curve(request.cash / UNIT, series.bars.days, curve.equity),
-        pnl=np.array([trade["pnl"] for trade in holding.trades], dtype=np.float64),
+        pnl=np.array([trade["pnl"] for trade in trades], dtype=np.float64),
         held=curve.position > 0,
-        traded=holding.account.traded / UNIT,
-        fees=(holding.account.fees + holding.account.taxes) / UNIT,
+        traded=account.traded() / UNIT,
+        fees=account.charges() / UNIT,
         benchmark_days=benchmark[0] if benchmark else None,
         benchmark_closes=benchmark[1] if benchmark else None,
     )
