@@ -14,6 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from agent_server.chat import routes as chat_routes
+from agent_server.chat.desk_chat import DeskChat
 from agent_server.desk import Desk
 from agent_server.edge import Edge
 from agent_server.errors import from_framework, problem, trace_of
@@ -26,6 +28,7 @@ from core.errors import DeskError
 
 if TYPE_CHECKING:
     from core.bootstrap import Services
+    from core.llm.model import ModelClient
     from tools.dispatcher import Dispatcher
     from tools.registry import Registry
 
@@ -34,13 +37,19 @@ FLUSH_SECONDS: Final = 15.0
 log = structlog.get_logger("agent_server")
 
 
-def create_app(services: "Services", registry: "Registry", dispatcher: "Dispatcher") -> FastAPI:
-    """Return the application of a desk. The caller opens and closes the services."""
+def create_app(
+    services: "Services", registry: "Registry", dispatcher: "Dispatcher", *, model: "ModelClient | None" = None
+) -> FastAPI:
+    """Return the application of a desk. The caller opens and closes the services; `model` answers in the chat.
+
+    Raises `SettingInvalid` when the settings name a model that cannot be used.
+    """
     desk = Desk(services, registry, dispatcher)
-    metrics, mcp = health.Metrics(), McpDoor(desk)
+    metrics, mcp, chat = health.Metrics(), McpDoor(desk), DeskChat(desk, model)
     app = FastAPI(
-        openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(desk, mcp), redirect_slashes=False
+        openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(desk, mcp, chat), redirect_slashes=False
     )
+    app.state.chat = chat
     app.router.routes.extend([*skills.skill_routes(desk), *mcp.routes()])
     groups = [
         sessions.router(desk),
@@ -50,6 +59,7 @@ def create_app(services: "Services", registry: "Registry", dispatcher: "Dispatch
         public.router(desk),
         presets.router(desk),
         health.router(desk, metrics),
+        chat_routes.router(desk, chat),
     ]
     site = pages.Site(desk)
     for group in (*groups, openapi.router(desk, groups), site.router()):
@@ -81,7 +91,7 @@ def _http(error: Exception) -> HTTPException:
     return error if isinstance(error, HTTPException) else HTTPException(400, "The request cannot be read.")
 
 
-def _lifespan(desk: Desk, mcp: McpDoor) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(desk: Desk, mcp: McpDoor, chat: DeskChat) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Put things straight at start; while running make every skill's contract, send notices, and write last uses."""
 
     @asynccontextmanager
@@ -94,7 +104,7 @@ def _lifespan(desk: Desk, mcp: McpDoor) -> Callable[[FastAPI], AbstractAsyncCont
         going_on = [asyncio.create_task(work(desk)) for work in (_keep_flushing, keep_sending)]
         compiling = asyncio.create_task(asyncio.to_thread(desk.registry.compile_all))
         try:
-            async with working(desk.services), mcp.running():
+            async with working(desk.services), mcp.running(), chat.running():
                 yield
         finally:
             await compiling

@@ -143,8 +143,10 @@ class Step:
             approval_id=approval_id,
             url=str(approval.get("url", "")),
             expires_at=expires_at,
+            skill_id=str(problem.get("skillId", "")),
+            message=str(problem.get("message", "")),
             preview=problem.get("preview") or {},
-            problem=problem,
+            arguments=arguments,
         )
 
     def _answered(self, call: ToolCall, outcome: ToolOutcome) -> ToolAnswered:

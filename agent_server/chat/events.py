@@ -6,7 +6,6 @@ one `done`, whatever went wrong before.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -89,7 +88,7 @@ class ToolAnswered:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalNeeded:
-    """A call was refused until a person approves it at `url`. `problem` is the whole refusal."""
+    """A call was refused until a person approves it at `url`. `arguments` are those of the call under the approval."""
 
     kind: ClassVar[str] = "approval_required"
     call_id: str
@@ -97,8 +96,10 @@ class ApprovalNeeded:
     approval_id: str
     url: str
     expires_at: str
+    skill_id: str
+    message: str
     preview: Mapping[str, Any]
-    problem: Mapping[str, Any]
+    arguments: Mapping[str, Any]
 
     def payload(self) -> dict[str, Any]:
         """Return the content on the wire."""
@@ -191,20 +192,6 @@ class TurnDone:
         return _wire(self)
 
 
-@dataclass(frozen=True, slots=True)
-class UserSaid:
-    """What the person said: the first event of a turn, and the one that tells a client the conversation's id."""
-
-    kind: ClassVar[str] = "user"
-    conversation_id: str
-    text: str
-    at: datetime
-
-    def payload(self) -> dict[str, Any]:
-        """Return the content on the wire."""
-        return _wire(self)
-
-
 ChatEvent = (
     TextSaid
     | ToolCalled
@@ -216,7 +203,6 @@ ChatEvent = (
     | Repeated
     | TurnFailed
     | TurnDone
-    | UserSaid
 )
 
 

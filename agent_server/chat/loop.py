@@ -238,7 +238,9 @@ class ChatLoop:
         """Take in a whole message: what it cost, text that was not streamed, and calls under ids of their own."""
         talk.budget.count(event.usage)
         calls = unique_ids(event.message.tool_calls, _call_ids(talk.history), lambda: new_id(self._ids, "call"))
-        message = replace(event.message, tool_calls=calls)
+        message = event.message
+        if calls != message.tool_calls:
+            message = replace(message, tool_calls=calls, kept=None)
         talk.finished, talk.unfinished = replace(event, message=message), None
         if message.text or calls:
             talk.history.append(message)

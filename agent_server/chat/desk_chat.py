@@ -1,0 +1,197 @@
+"""The desk's chat, as its doors use it: say something, follow what happens, read it again, stop it, delete it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import structlog
+
+from agent_server.chat.journal import topic
+from agent_server.chat.loop import new_marker
+from agent_server.chat.turns import Turns
+from agent_server.desk import Desk
+from agent_server.signals import APPROVALS
+from core.access.model import Caller
+from core.conversation.model import Begun, Conversation, ConversationState, Entry, Wait
+from core.errors import DeskError, Forbidden, Limited
+from core.ids import new_id
+from core.llm.clients import make_client
+from core.llm.model import ModelClient
+from tools.limits import MINUTE, Allowance, SlidingWindow, identity_of
+
+LOOK_SECONDS: Final = 2.0
+"""How often approvals and abandoned turns are looked at without a signal: decisions of another process show then."""
+FOLLOW_SECONDS: Final = 1.0
+HEARTBEAT_SECONDS: Final = 15.0
+PAGE: Final = 500
+ALLOWANCES: Final = (Allowance("chat", 30, MINUTE), Allowance("chat_daily", 1000, 1440 * MINUTE))
+"""Messages of one identity. Each may cost the operator money, so they are fewer than calls."""
+
+log = structlog.get_logger("dingpan.chat")
+
+
+class ChatNeedsAccount(Forbidden):
+    """A caller without a team has no conversations."""
+
+    code = "chat_needs_account"
+    template = "Only a known user can talk with the desk."
+
+
+class DeskChat:
+    """One per process. `model` is the one the settings name when it is left out.
+
+    Raises `SettingInvalid` at once when the settings name a model that cannot be used.
+    """
+
+    def __init__(self, desk: Desk, model: ModelClient | None = None) -> None:
+        services = desk.services
+        self._desk, self._conversations = desk, services.conversation
+        self.model = model or make_client(services.settings, clock=services.clock, ids=services.ids)
+        self.turns = Turns(desk, self._conversations, self.model)
+        self._windows = tuple(SlidingWindow(allowance) for allowance in ALLOWANCES)
+
+    async def say(
+        self, caller: Caller, text: str, *, conversation_id: str | None = None, key: str | None = None
+    ) -> Begun:
+        """Take in a message and begin to answer it. The same `key` again begins nothing.
+
+        Raises `Limited` and what `ConversationService.begin` raises.
+        """
+        team_id, user_id = _account(caller)
+        self._count(caller)
+        marker = new_marker(self._desk.services.ids)
+        async with self._desk.unit_of_work() as uow:
+            begun = await self._conversations.begin(
+                uow,
+                team_id,
+                owner=caller.requester,
+                user_id=user_id,
+                text=text,
+                marker=marker,
+                conversation_id=conversation_id,
+                key=key,
+            )
+            await uow.commit()
+        self.turns.start(begun, caller)
+        return begun
+
+    async def follow(
+        self, caller: Caller, conversation_id: str, *, after: int, waits: bool = True
+    ) -> AsyncGenerator[Entry | None, None]:
+        """Yield what happens behind a number until nothing more will; None now and then while nothing does.
+
+        With `waits` it stays while a call waits for a person. Raises `ConversationNotFound`.
+        """
+        quiet = 0.0
+        with self._desk.signals.listen(topic(conversation_id)) as bell:
+            while True:
+                bell.clear()
+                conversation, entries, waiting = await self.read(caller, conversation_id, after=after)
+                for entry in entries:
+                    after, quiet = entry.sequence, 0.0
+                    yield entry
+                if entries:
+                    continue
+                if conversation.state is ConversationState.IDLE and not (waits and waiting):
+                    return
+                quiet += 0.0 if await bell.wait(FOLLOW_SECONDS) else FOLLOW_SECONDS
+                if quiet >= HEARTBEAT_SECONDS:
+                    quiet = 0.0
+                    yield None
+
+    async def read(
+        self, caller: Caller, conversation_id: str, *, after: int = 0, limit: int = PAGE
+    ) -> tuple[Conversation, list[Entry], tuple[Wait, ...]]:
+        """Return a conversation of the caller, what happened in it behind a number, and the calls that wait."""
+        team_id, _ = _account(caller)
+        async with self._desk.unit_of_work(read_only=True) as uow:
+            conversation = await self._conversations.get(
+                uow, team_id, conversation_id=conversation_id, owner=caller.requester
+            )
+            entries = await self._conversations.entries(uow, conversation, after=after, limit=limit)
+            return conversation, entries, await self._conversations.waits(uow, conversation)
+
+    async def newest(self, caller: Caller, *, page: int, size: int) -> tuple[list[Conversation], int]:
+        """Return a page of the caller's conversations and how many there are."""
+        team_id, _ = _account(caller)
+        async with self._desk.unit_of_work(read_only=True) as uow:
+            return await self._conversations.newest(uow, team_id, owner=caller.requester, page=page, size=size)
+
+    async def cancel(self, caller: Caller, conversation_id: str) -> bool:
+        """Stop the turn in progress, whichever process plays it; return False when there is none."""
+        team_id, _ = _account(caller)
+        async with self._desk.unit_of_work() as uow:
+            is_running = await self._conversations.cancel(
+                uow, team_id, conversation_id=conversation_id, owner=caller.requester
+            )
+            await uow.commit()
+        self.turns.stop(conversation_id)
+        await self.turns.ended(conversation_id)
+        return is_running
+
+    async def delete(self, caller: Caller, conversation_id: str) -> None:
+        """Delete a conversation: its turn stops, and what it asked a person for is taken back."""
+        team_id, _ = _account(caller)
+        await self.cancel(caller, conversation_id)
+        async with self._desk.unit_of_work() as uow:
+            waiting = await self._conversations.delete(
+                uow, team_id, conversation_id=conversation_id, owner=caller.requester
+            )
+            await uow.commit()
+        for approval_id in {wait.approval_id for wait in waiting}:
+            await self._take_back(caller, approval_id)
+        self._desk.signals.notify(topic(conversation_id))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Watch for decisions while the block runs; at its end stop the turns and close the model."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await self.close()
+
+    async def close(self) -> None:
+        """Stop the turns of this process and close the model's connections."""
+        await self.turns.close()
+        await self.model.close()
+
+    async def _watch(self) -> None:
+        with self._desk.signals.listen(APPROVALS) as bell:
+            while True:
+                bell.clear()
+                try:
+                    await self.turns.look()
+                except DeskError as error:
+                    log.warning("waiting conversations were not looked at", code=error.code)
+                await bell.wait(LOOK_SECONDS)
+
+    async def _take_back(self, caller: Caller, approval_id: str) -> None:
+        trace_id = new_id(self._desk.services.ids, "trc")
+        with suppress(DeskError):  # decided or expired meanwhile: there is nothing to take back
+            async with self._desk.unit_of_work() as uow:
+                taken = await self._desk.services.access.withdraw(uow, approval_id=approval_id, caller=caller)
+                event, detail = f"approval.{taken.state.value}", {"approvalId": approval_id}
+                await self._desk.note(uow, event, caller=caller, trace_id=trace_id, detail=dict(detail))
+                await uow.commit()
+
+    def _count(self, caller: Caller) -> None:
+        services = self._desk.services
+        if not services.settings.rate_limits:
+            return
+        now, identity = services.clock.monotonic(), identity_of(caller)
+        waits = [(window.wait(identity, now), window.allowance.bucket) for window in self._windows]
+        seconds, bucket = max(waits)
+        if seconds:
+            raise Limited(bucket=bucket, retry_after_seconds=seconds)
+        for window in self._windows:
+            window.count(identity, now)
+
+
+def _account(caller: Caller) -> tuple[int, int]:
+    if caller.team_id is None or caller.user_id is None:
+        raise ChatNeedsAccount
+    return caller.team_id, caller.user_id
