@@ -69,10 +69,10 @@ async def push_question(ctx: Context, problem: Mapping[str, Any]) -> bool:
     return answer.action == "accept"
 
 
-async def wait_until_decided(desk: Desk, caller: Caller, approval_id: str, *, seconds: float = WAIT_SECONDS) -> None:
+async def wait_until_decided(desk: Desk, caller: Caller, approval_id: str) -> None:
     """Return when the approval is no longer pending, or when the time is over."""
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(WAIT_SECONDS):
             # the decision may be taken by another process, so there is no event to wait for
             while await _state(desk, caller, approval_id) is ApprovalState.PENDING:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)

@@ -15,7 +15,7 @@ STEP: Final = 0.001
 
 
 @asynccontextmanager
-async def reporting(ctx: Context, message: str, *, first: float = FIRST_SECONDS) -> AsyncIterator[ProgressSink]:
+async def reporting(ctx: Context, message: str) -> AsyncIterator[ProgressSink]:
     """Give the body's reports to the client, and say `message` while there are none.
 
     Reports that do not lead on are dropped: the protocol wants each beyond the last.
@@ -29,20 +29,15 @@ async def reporting(ctx: Context, message: str, *, first: float = FIRST_SECONDS)
             await ctx.session.report_progress(done, total, text or None)
 
     async def live() -> None:
-        await asyncio.sleep(first)
+        await asyncio.sleep(FIRST_SECONDS)
         while furthest < 1 - STEP:
             await sink(max(furthest, 0.0) + STEP, None, message)
             await asyncio.sleep(EVERY_SECONDS)
 
-    living = asyncio.create_task(live()) if _is_wanted(ctx) else None
+    living = asyncio.create_task(live())
     try:
         yield sink
     finally:
-        if living is not None:
-            living.cancel()
-            with suppress(asyncio.CancelledError):
-                await living
-
-
-def _is_wanted(ctx: Context) -> bool:
-    return ctx.meta is not None and ctx.meta.get("progress_token", ctx.meta.get("progressToken")) is not None
+        living.cancel()
+        with suppress(asyncio.CancelledError):
+            await living

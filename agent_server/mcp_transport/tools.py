@@ -9,30 +9,36 @@ from mcp_types import INVALID_PARAMS
 from agent_server.desk import Desk
 from agent_server.mcp_transport import approval
 from agent_server.mcp_transport.answers import answered
+from agent_server.mcp_transport.changes import Changes
 from agent_server.mcp_transport.identity import Context, Identity
 from agent_server.mcp_transport.pages import page
 from agent_server.mcp_transport.progress import reporting
 from agent_server.mcp_transport.requests import caller_of, preset_of, trace_of
 from agent_server.mcp_transport.shelf import Shelf
 from agent_server.mcp_transport.tool_entries import described
-from agent_server.tool_bridge import ToolAnswer, ToolBridge, with_approval
+from agent_server.tool_bridge import TIER_KEY, ToolAnswer, ToolBridge, with_approval
 from core.access.model import Caller
 from core.errors import ArgumentsInvalid
 from tools.context import Surface
 from tools.exports.meta_tools import meta_tools
+from tools.risk import RiskTier
 
 LIST_MILLISECONDS: Final = 60_000
 """How long a client may keep its list: a token's scopes never change, skills only with a new release."""
+GREEN: Final = RiskTier.GREEN.value
 REQUIRED: Final = "approval_required"
 
 
 class Tools:
     """See the module."""
 
-    def __init__(self, desk: Desk, bridge: ToolBridge, identity: Identity, shelf: Shelf, *, preset: str = "") -> None:
-        self._desk, self._bridge, self._identity, self._shelf, self._preset = desk, bridge, identity, shelf, preset
+    def __init__(
+        self, desk: Desk, bridge: ToolBridge, identity: Identity, shelf: Shelf, changes: Changes, *, preset: str
+    ) -> None:
+        self._desk, self._bridge, self._identity = desk, bridge, identity
+        self._shelf, self._changes, self._preset = shelf, changes, preset
 
-    async def list(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def listed(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """Return the tools of the caller's scopes, or of the preset its address names."""
         caller = await caller_of(self._identity, ctx)
         try:
@@ -86,6 +92,8 @@ class Tools:
         )
         if answer.code == "skill_not_found" and name not in meta_tools():
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}", data=_hint(answer))
+        if not answer.is_error and answer.meta.get(TIER_KEY, GREEN) != GREEN:
+            await self._changes.tell(caller, answer.skill_id or "", answer.structured)
         return answer
 
 
