@@ -209,3 +209,24 @@ async def test_too_many_questions_and_bad_decisions(desk: RestDesk, ada: Person)
     twice = [await ada.decide(approval_id), await ada.decide(approval_id, "deny")]
     assert [answer.status_code for answer in twice] == [200, 409]
     assert twice[1].json()["code"] == "approval_not_pending"
+
+
+async def test_a_token_takes_back_only_what_it_asked_for(desk: RestDesk, ada: Person) -> None:
+    agent, body, _ = await ask(desk, ada)
+    path = f"/agent/approvals/{body['approvalId']}"
+    other = await desk.agent((await desk.person("bert")).user)
+    assert (await other.post(f"{path}/withdraw")).json()["code"] == "approval_not_found"
+    taken = await agent.post(f"{path}/withdraw")
+    assert (taken.status_code, taken.json()["data"]["state"]) == (200, "withdrawn")
+    assert (await agent.post(f"{path}/withdraw")).json()["code"] == "approval_not_pending"
+    late = await ada.decide(body["approvalId"], "approve")
+    assert (late.status_code, late.json()["code"]) == (409, "approval_not_pending")
+    assert (await agent.post(EXECUTE, json=body["nextAction"]["body"])).json()["code"] == "approval_withdrawn"
+
+
+async def test_what_is_approved_and_unused_can_be_revoked(desk: RestDesk, ada: Person) -> None:
+    agent, body, _ = await ask(desk, ada)
+    await ada.decide(body["approvalId"], "approve")
+    taken = await agent.post(f"/agent/approvals/{body['approvalId']}/withdraw")
+    assert taken.json()["data"]["state"] == "revoked"
+    assert (await agent.post(EXECUTE, json=body["nextAction"]["body"])).json()["code"] == "approval_revoked"
