@@ -1,4 +1,4 @@
-"""What a demonstration desk holds: a simulated market, one person, one token, some trades and advice."""
+"""What a demonstration desk holds: a simulated market, one person, one token, some trades and advice, a backtest."""
 
 import asyncio
 from collections.abc import Iterator
@@ -45,6 +45,7 @@ class DemoDesk:
     token: str = field(default="", repr=False)
     market: str = ""
     trades: int = 0
+    backtests: int = 0
 
 
 async def make(desk: "Desk") -> DemoDesk:
@@ -57,6 +58,8 @@ async def make(desk: "Desk") -> DemoDesk:
         made.token = minted.secret
     if not await _run(desk, user, "investment.stock.trading.list"):
         made.trades = await _history(desk, user)
+    if not await _run(desk, user, "investment.stock.backtest.run.list"):
+        made.backtests = await _backtest(desk, user)
     return made
 
 
@@ -106,6 +109,31 @@ def _trades(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield _trade(row["symbol"], "BUY", shares, price=row["cost"], day=row["bought"])
     for row, shares in list(zip(rows, SHARES, strict=False))[:1]:
         yield _trade(row["symbol"], "SELL", shares // 2, price=row["price"], day=row["sold"])
+
+
+async def _backtest(desk: "Desk", user: "User") -> int:
+    """Run a backtest of the first share that was bought, to its end; return how many there are then."""
+    from core.durable.runner import Runner  # noqa: PLC0415 - keeps --help fast
+
+    trades = await _run(desk, user, "investment.stock.trading.list")
+    if not trades:
+        return 0
+    wish = {"strategy": "dual_moving_average", "parameters": {"fast": 10, "slow": 30}, "commission_bps": 3}
+    named = {"symbols": [trades[-1]["symbol"]], "name": "moving averages 10/30", "tags": ["demo"]}
+    run = await _run(desk, user, "investment.stock.backtest.run", **wish, **named)
+    services = desk.services
+    worker = Runner(
+        services.database,
+        jobs=services.jobs,
+        clock=services.clock,
+        ids=services.ids,
+        children=services.children,
+        owner="demo",
+    )
+    await worker.execute(run["runId"], 1)
+    # where a server runs beside, it may have been first
+    await _run(desk, user, "investment.stock.backtest.run.get", run_id=run["runId"], wait_seconds=20)
+    return len(await _run(desk, user, "investment.stock.backtest.list"))
 
 
 def _trade(symbol: str, side: str, shares: int, *, price: object, day: object) -> dict[str, Any]:

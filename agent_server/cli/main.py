@@ -20,6 +20,7 @@ from agent_server.cli import (
     status_command,
     token_command,
     user_command,
+    worker_command,
 )
 from agent_server.cli.context import Invocation
 
@@ -60,6 +61,7 @@ app = typer.Typer(
     name="dingpan", cls=DeskCommands, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
 app.command("serve")(serve_command.serve)
+app.command("worker")(worker_command.worker)
 app.command("status")(status_command.status)
 app.command("import")(import_command.import_market)
 app.command("refresh")(refresh_command.refresh)

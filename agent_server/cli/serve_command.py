@@ -32,13 +32,17 @@ def serve(
     ctx: typer.Context,
     host: Annotated[str | None, typer.Option(help="Interface to listen on; DINGPAN_HOST when left out.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; DINGPAN_PORT when left out.", min=1, max=65535)] = None,
+    worker: Annotated[
+        bool | None, typer.Option("--worker/--no-worker", help="Carry out runs too; DINGPAN_WORKER when left out.")
+    ] = None,
 ) -> None:
-    """Answer REST calls and show the pages, until stopped.
+    """Answer REST calls, show the pages and carry out runs, until stopped.
 
     Example: dingpan serve --port 9000
     """
     settings = settings_of(ctx)
-    settings = replace(settings, host=host or settings.host, port=port or settings.port)
+    has_worker = settings.worker if worker is None else worker
+    settings = replace(settings, host=host or settings.host, port=port or settings.port, worker=has_worker)
     with listen(settings) as listener:
         failure = serve_until_stopped(settings, listener)
     if failure is not None:

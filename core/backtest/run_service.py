@@ -166,7 +166,7 @@ class BacktestJob:
     async def carry_out(self, bench: Workbench) -> FinishedRun:
         """Read the bars and run the strategy in a child process."""
         run = StrategyRun.from_plain(bench.claim.arguments)
-        bench.step(f"reading bars of {len(run.symbols)} symbols")
+        bench.step("reading bars of " + (run.symbols[0] if len(run.symbols) == 1 else f"{len(run.symbols)} symbols"))
         tables, benchmark = await read_bars(self.market, run.symbols, run.terms)
         finished: FinishedRun = await in_child(bench, run_strategy, run, tables, benchmark)
         for line in finished.log:

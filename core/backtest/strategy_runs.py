@@ -231,7 +231,7 @@ def bars_in(table: BarTable) -> int:
 
 def refuse_empty(tables: Mapping[str, BarTable], terms: Terms) -> None:
     """Raise `BarsMissing` for a symbol without a bar between the days."""
-    days = f" from {terms.start} to {terms.end}" if terms.start or terms.end else ""
+    days = (f" from {terms.start}" if terms.start else "") + (f" to {terms.end}" if terms.end else "")
     for symbol, table in tables.items():
         if not bars_in(table):
             raise BarsMissing(between=f" of {symbol}{days}")
