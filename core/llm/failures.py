@@ -17,18 +17,19 @@ from core.llm.model import ModelRequestRefused, ModelUnavailable
 LONGEST_REASON: Final = 300
 TRANSIENT: Final = frozenset({408, 409, 425, 429})
 """Statuses below 500 after which the same request may succeed."""
-PERMANENT_KINDS: Final = (
+UNPAID: Final = ("billing", "insufficient_quota")
+"""How the codes of an account without credit begin: a 429 that no waiting cures."""
+PERMANENT: Final = (
+    *UNPAID,
     "authentication",
-    "billing",
     "context_length",
-    "insufficient_quota",
     "invalid",
     "not_found",
     "permission",
     "request_too_large",
     "unsupported",
 )
-"""How the codes and types of failures begin that no repetition cures, whatever the status says."""
+"""How the codes and types begin that end a stream for good."""
 _KEY_LIKE: Final = re.compile(r"\b(?:sk|pk|rk)[-_][\w\-*.]{6,}|\bbearer\s+\S+", re.IGNORECASE)
 
 
@@ -77,7 +78,7 @@ def answer_failure(
     again = status in TRANSIENT or status >= 500
     if headers.get("x-should-retry") in {"true", "false"}:
         again = headers["x-should-retry"] == "true"
-    if status < 500 and _permanent(kinds) and status in TRANSIENT:
+    if status in TRANSIENT and _are(kinds, UNPAID):
         again = False
     return endpoint.busy(reason, wait=retry_after(headers, clock)) if again else endpoint.refused(reason)
 
@@ -86,7 +87,7 @@ def stream_failure(endpoint: Endpoint, body: Any) -> DeskError:
     """Return what an error event in the middle of a stream means."""
     kinds, said = describe(body)
     reason = f"{endpoint.host} stopped: {said or ', '.join(kinds) or 'no reason given'}"
-    return endpoint.refused(reason) if _permanent(kinds) else endpoint.busy(reason)
+    return endpoint.refused(reason) if _are(kinds, PERMANENT) else endpoint.busy(reason)
 
 
 def describe(body: Any) -> tuple[tuple[str, ...], str]:
@@ -122,8 +123,8 @@ def _seconds(text: str) -> float | None:
     return read if 0 <= read < 1e9 else None
 
 
-def _permanent(kinds: tuple[str, ...]) -> bool:
-    return any(kind.startswith(PERMANENT_KINDS) for kind in kinds)
+def _are(kinds: tuple[str, ...], beginnings: tuple[str, ...]) -> bool:
+    return any(kind.startswith(beginnings) for kind in kinds)
 
 
 def _hint(endpoint: Endpoint, status: int) -> str:
