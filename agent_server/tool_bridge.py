@@ -34,6 +34,7 @@ from tools.wire import to_wire
 SKILL_ID_KEY: Final = "dingpan/skillId"
 TIER_KEY: Final = "dingpan/riskTier"
 TRACE_KEY: Final = "dingpan/traceId"
+NOT_DECIDED: Final = frozenset({"approval_required", "approval_pending"})
 REPLAYED_KEY: Final = "dingpan/replayed"
 
 
@@ -178,8 +179,8 @@ class ToolBridge:
 
     def _refused(self, asked: _Call, error: DeskError) -> ToolAnswer:
         body = problem_body(error, trace_id=asked.trace_id, instance=f"urn:dingpan:call:{asked.trace_id}")
-        if error.code == "approval_required":
-            body["nextToolCall"] = {"name": asked.name, "arguments": _with_approval(asked, body["approvalId"])}
+        if error.code in NOT_DECIDED:
+            self._lead_on(body, asked)
         return ToolAnswer(
             name=asked.name,
             skill_id=asked.meta.get(SKILL_ID_KEY),
@@ -189,6 +190,13 @@ class ToolBridge:
             meta=asked.meta,
             text=encode(body).decode(),
         )
+
+    def _lead_on(self, body: dict[str, Any], asked: _Call) -> None:
+        """Say where a person decides, and which call to send then: nothing else of the refusal has to be read."""
+        approval_id = str(body["approvalId"])
+        base_url = self.desk.services.settings.base_url
+        body.setdefault("approval", {"id": approval_id, "url": f"{base_url}/approvals/{approval_id}"})
+        body["nextToolCall"] = {"name": asked.name, "arguments": _with_approval(asked, approval_id)}
 
 
 def with_approval(name: str, arguments: Mapping[str, Any], approval_id: str) -> dict[str, Any]:
