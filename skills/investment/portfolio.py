@@ -221,6 +221,7 @@ async def pnl_get(
 async def portfolio_explain(ctx: SkillContext, *, position_id: PositionId) -> Explanation:
     """The facts, open lots and matched lots behind a holding's figures, and the formula of each figure.
 
-    Use it when somebody asks why a cost or a result is what it is.
+    Use it when somebody asks why a cost or a result is what it is. For the figures alone use
+    `investment.stock.portfolio.list`.
     """
     return await ctx.services.portfolio.explain(ctx.uow, ctx.team_id, position_id=position_id)
