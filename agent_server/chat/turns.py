@@ -103,15 +103,17 @@ class Turns:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def look(self) -> None:
-        """Go on with what was decided, and close what was abandoned; of any process and any team."""
+    async def look(self, *, only: str | None = None) -> None:
+        """Go on with what was decided, and close what was abandoned, of any process and any team or in one talk."""
         async with self._desk.unit_of_work(read_only=True) as uow:
             abandoned = await self._conversations.abandoned(uow)
             waiting = await self._conversations.waiting(uow)
         for conversation in abandoned:
-            await self._close_abandoned(conversation)
+            if only in {None, conversation.conversation_id}:
+                await self._close_abandoned(conversation)
         for conversation in waiting:
-            await self._go_on(conversation)
+            if only in {None, conversation.conversation_id}:
+                await self._go_on(conversation)
 
     async def _go_on(self, conversation: Conversation) -> None:
         """Claim a conversation in which a call was decided on, and play the rest of its turn."""

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from agent_server.cli import (
     audit_command,
     backtest_command,
+    chat_command,
     demo_command,
     import_command,
     notify_command,
@@ -66,6 +67,7 @@ app.command("status")(status_command.status)
 app.command("import")(import_command.import_market)
 app.command("refresh")(refresh_command.refresh)
 app.command("backtest")(backtest_command.backtest)
+app.command("chat")(chat_command.chat)
 app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
 app.add_typer(user_command.app, name="user")
