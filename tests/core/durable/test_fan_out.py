@@ -1,0 +1,77 @@
+"""Spreading work: the same results wherever it is done, also when processes die at it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.durable.fan_out import ClusterUnreachable, DaskCluster, ProcessPool, Serial, WorkersLost, fan_out
+from core.durable.model import RunNotFound
+from tests.support import spread_work
+from tests.support.real_desk import ROOT, free_port
+
+NUMBERS = list(range(40))
+SQUARES = [number * number for number in NUMBERS]
+
+
+def test_serial_and_processes_agree_in_order() -> None:
+    assert list(Serial().map(spread_work.square, NUMBERS)) == SQUARES
+    with ProcessPool(2) as pool:
+        assert list(pool.map(spread_work.square, iter(NUMBERS))) == SQUARES
+        assert list(pool.map(spread_work.square, [])) == []
+
+
+def test_a_task_whose_process_was_killed_is_done_again(tmp_path: Path) -> None:
+    with ProcessPool(2) as pool:
+        tasks = [(number, str(tmp_path)) for number in NUMBERS]
+        assert list(pool.map(spread_work.square_or_die_once, tasks)) == SQUARES
+    assert (tmp_path / "died").exists()
+
+
+def test_work_that_kills_every_process_is_given_up_and_errors_arrive_as_they_are() -> None:
+    with ProcessPool(1) as pool:
+        with pytest.raises(WorkersLost) as lost:
+            list(pool.map(spread_work.die, [1]))
+        assert lost.value.data == {"losses": 3}
+        with pytest.raises(RunNotFound) as refused:
+            list(pool.map(spread_work.refuse, [4]))
+        assert refused.value.data == {"run_id": "run_4"}
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers, each a process."""
+    address = f"tcp://127.0.0.1:{free_port()}"
+    quiet = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    python = [sys.executable, "-m"]
+    scheduler = [*python, "distributed.cli.dask_scheduler", "--host", address, "--no-dashboard", "--no-jupyter"]
+    worker = [*python, "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    folder = ["--local-directory", str(tmp_path)]
+    started = [subprocess.Popen(scheduler, **quiet)]  # type: ignore[call-overload]
+    started += [subprocess.Popen([*worker, *folder], **quiet) for _ in range(2)]  # type: ignore[call-overload]
+    yield address, started[1:]
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_cluster_gives_the_same_results_with_a_worker_killed_in_the_middle(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    address, workers = cluster
+    with fan_out(processes=1, cluster=address) as spread:
+        assert isinstance(spread, DaskCluster)
+        spread._client.wait_for_workers(2)
+        tasks = [(number, str(tmp_path)) for number in NUMBERS]
+        assert list(spread.map(spread_work.square_or_die_once, tasks)) == SQUARES
+    assert (tmp_path / "died").exists()
+    assert sorted(process.poll() is None for process in workers) == [False, True]
+
+
+def test_a_cluster_that_is_not_there_is_named() -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    with pytest.raises(ClusterUnreachable) as refused:
+        DaskCluster(address, seconds=0.2)
+    assert refused.value.data["address"] == address
