@@ -42,7 +42,7 @@ class McpDoor:
             self._wanted.set()
             await self._opened.wait()
         assert self._app is not None
-        await self._app(scope, receive, send)
+        await self._app(scope | {"headers": _trimmed(scope["headers"])}, receive, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -65,6 +65,14 @@ class McpDoor:
             self._app = app
             self._opened.set()
             await self._stop.wait()
+
+
+def _trimmed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers without the space around values, which the parser leaves at their end (RFC 9110, 5.5).
+
+    The SDK compares header values with the body's as they are.
+    """
+    return [(name, value.strip(b" \t")) for name, value in headers]
 
 
 def _build(desk: Desk) -> "tuple[Any, StreamableHTTPSessionManager]":

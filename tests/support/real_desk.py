@@ -7,12 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -37,6 +38,8 @@ class RealDesk:
     settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     browsers: list[httpx.Client] = field(default_factory=list)
+    log: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    """Where servers write their lines: a pipe nobody reads would stop a busy one."""
 
     @property
     def url(self) -> str:
@@ -68,7 +71,7 @@ class RealDesk:
             env=self.environment,
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self.log,
         )
 
     def add_user(self, name: str, *options: str) -> None:
@@ -86,7 +89,7 @@ class RealDesk:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(self.process.communicate()[1].decode()[-2000:])
+                raise RuntimeError(self.last_words())
             try:
                 if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
                     return
@@ -94,6 +97,11 @@ class RealDesk:
                 pass
             time.sleep(0.02)
         raise TimeoutError("the server did not become ready")
+
+    def last_words(self) -> str:
+        """The end of what the servers wrote."""
+        size = os.fstat(self.log.fileno()).st_size
+        return os.pread(self.log.fileno(), 2000, max(0, size - 2000)).decode(errors="replace")
 
     def kill(self) -> None:
         """End the server as a power cut would."""
@@ -158,5 +166,6 @@ def real_desk(home: Path, **settings: str) -> Iterator[RealDesk]:
         yield desk
     finally:
         desk.kill()
+        desk.log.close()
         for browser in desk.browsers:
             browser.close()

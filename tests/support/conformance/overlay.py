@@ -8,33 +8,11 @@ from typing import Any
 
 from mcp import types
 from mcp.server import Server
-from mcp.server.streamable_http import EventCallback, EventId, EventMessage, EventStore, StreamId
 from mcp.server.subscriptions import InMemorySubscriptionBus
 
 from tests.support.conformance import fixture_documents as documents
 from tests.support.conformance.fixture_questions import asking_tools
 from tests.support.conformance.fixture_tools import Answer, Context, FixtureTool, plain_tools
-
-
-class KeptEvents(EventStore):
-    """What was sent on the streams of the older revisions, so that a client can fetch what it missed."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[StreamId, types.JSONRPCMessage | None]] = []
-
-    async def store_event(self, stream_id: StreamId, message: types.JSONRPCMessage | None) -> EventId:
-        """Keep one event and return its number."""
-        self.events.append((stream_id, message))
-        return str(len(self.events))
-
-    async def replay_events_after(self, last_event_id: EventId, send_callback: EventCallback) -> StreamId | None:
-        """Send again what followed on the same stream."""
-        last = int(last_event_id)
-        stream = self.events[last - 1][0]
-        for number, (of, message) in enumerate(self.events[last:], last + 1):
-            if of == stream and message is not None:
-                await send_callback(EventMessage(message, str(number)))
-        return stream
 
 
 def lay_over(server: Server[Any], bus: InMemorySubscriptionBus) -> None:
