@@ -1,9 +1,11 @@
 """What a play came to: every turn, call and event, what changed, what it used, and what is wrong with it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from evals.problems import ScenarioInvalid
 from evals.state import TableChange
 
 
@@ -73,7 +75,7 @@ class PhaseRecord:
 
 @dataclass(slots=True)
 class Used:
-    """What a play used. Tokens of a replay are bytes divided by four; seconds are for information."""
+    """What a play used. Tokens of a replay are bytes divided by four; seconds are those of the processor."""
 
     model_calls: int = 0
     tool_calls: int = 0
@@ -92,6 +94,7 @@ class Play:
     title: str
     transport: str
     wire: str
+    is_own_transport: bool = True
     phases: list[PhaseRecord] = field(default_factory=list)
     used: Used = field(default_factory=Used)
     failures: list[Failure] = field(default_factory=list)
@@ -107,3 +110,33 @@ class Play:
     def name(self) -> str:
         """The case, with how it was played."""
         return f"{self.case_id} {self.transport} {self.wire}"
+
+
+def plays_to_json(plays: Sequence[Play]) -> str:
+    """Return plays as JSON, with everything a report needs."""
+    return json.dumps([asdict(play) for play in plays], ensure_ascii=False, default=str)
+
+
+def plays_from_json(text: str) -> list[Play]:
+    """Read what `plays_to_json` wrote. Raises `ScenarioInvalid` for anything else."""
+    try:
+        return [_play(item) for item in json.loads(text)]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ScenarioInvalid(faults=f"this is no file of `evals run --results`: {error}") from error
+
+
+def _play(item: dict[str, Any]) -> Play:
+    phases = [_phase(phase) for phase in item.pop("phases")]
+    failures = [Failure(**failure) for failure in item.pop("failures")]
+    return Play(**item | {"phases": phases, "failures": failures, "used": Used(**item["used"])})
+
+
+def _phase(item: dict[str, Any]) -> PhaseRecord:
+    changes = [TableChange(c["table"], tuple(c["gone"]), tuple(c["come"])) for c in item["changes"]]
+    turns = [_turn(turn) for turn in item["turns"]]
+    return PhaseRecord(**item | {"changes": changes, "turns": turns})
+
+
+def _turn(item: dict[str, Any]) -> TurnRecord:
+    events = [(str(kind), payload) for kind, payload in item["events"]]
+    return TurnRecord(**item | {"calls": [CallRecord(**call) for call in item["calls"]], "events": events})

@@ -18,6 +18,7 @@ from core.errors import DeskError
 from core.llm.model import Message, ModelClient, UserMessage
 from core.llm.retrying import Retries, Sleep
 from evals import state
+from evals.answers import found_at
 from evals.loader import Case
 from evals.model import Phase, Turn
 from evals.network_guard import guarded
@@ -55,12 +56,25 @@ class _Stage:
     scored: list[Failure] = field(default_factory=list)
 
 
+async def warm_up() -> None:
+    """Import what loads on first use, so that no case pays for it."""
+    import agent_server.mcp_transport.server  # noqa: F401, PLC0415 - two seconds
+    from core.llm.anthropic_client import AnthropicClient  # noqa: PLC0415 - three seconds
+    from core.llm.openai_client import OpenAIClient  # noqa: PLC0415 - two seconds
+
+    for client in (OpenAIClient(model=MODEL, api_key="eval"), AnthropicClient(model=MODEL, api_key="eval")):
+        await client.warm_up()
+        await client.close()
+    found_at("$.data[*]", {"data": []})
+
+
 async def play_case(world: World, case: Case, *, wire: WireFormat, transport: str = "") -> Play:
     """Play one case and score it. A defect of the scenario itself is a failure of the play, never an exception."""
     chosen = transport or case.scenario.transport
-    play = Play(case.case_id, case.scenario.id, case.scenario.title, chosen, wire.value)
-    started = time.perf_counter()
+    own = chosen == case.scenario.transport
+    play = Play(case.case_id, case.scenario.id, case.scenario.title, chosen, wire.value, is_own_transport=own)
     await world.prepared(case.scenario.seed.fixture)
+    started = time.process_time()
     with guarded(loopback=chosen not in NO_SOCKET) as guard:
         try:
             await _play(world, case, play, wire)
@@ -68,7 +82,7 @@ async def play_case(world: World, case: Case, *, wire: WireFormat, transport: st
             play.failures.append(Failure(case.loaded.where(), "", error.message))
         except DeskError as error:
             play.failures.append(Failure(case.loaded.where(), "before the conversation", reason_of(error)))
-    play.used.seconds = time.perf_counter() - started
+    play.used.seconds = time.process_time() - started
     play.failures += [
         Failure(case.loaded.where(), "network", f"reached for the network: {tried}") for tried in guard.tries
     ]

@@ -16,6 +16,7 @@ from evals.state import Snapshot, TableChange
 from evals.substitution import substitute
 from evals.world import CaseDesk
 from evals.yaml_text import Path
+from tools.wire import camel
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class PhaseScorer:
         if wanted is None or not self._applies(wanted.when) or (self.live and wanted.mode == "exact"):
             return
         try:
-            uses = [next(iter(substitute(use, self.desk.variables).items())) for use in wanted.calls]
+            uses = [_one_spelling(*next(iter(use.items())), self.desk.variables) for use in wanted.calls]
         except ScriptProblem as error:
             yield self._failure(("calls",), error.message)
             return
@@ -115,9 +116,16 @@ class PhaseScorer:
                 yield Failure(self.case.loaded.where(*path, number), self.phase.name, message)
 
 
+def _one_spelling(name: str, arguments: Mapping[str, Any], variables: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return a use in camel case, as calls are compared: the desk reads both spellings of an argument."""
+    return name, {camel(key): value for key, value in substitute(arguments, variables).items()}
+
+
 def _exact(wanted: Sequence[tuple[str, Any]], made: Sequence[CallRecord]) -> bool:
-    fits = [call.skill_id == name and same(call.arguments, given) for (name, given), call in zip(wanted, made)]  # noqa: B905 - lengths are compared
-    return len(wanted) == len(made) and all(fits)
+    if len(wanted) != len(made):
+        return False
+    pairs = zip(wanted, made, strict=True)
+    return all(call.skill_id == name and same(_given(call), arguments) for (name, arguments), call in pairs)
 
 
 def _ordered(wanted: Sequence[tuple[str, Any]], made: Sequence[CallRecord]) -> bool:
@@ -139,7 +147,11 @@ _MODES = {"exact": _exact, "ordered": _ordered, "unordered": _unordered}
 
 
 def _fits(use: tuple[str, Any], call: CallRecord) -> bool:
-    return call.skill_id == use[0] and is_part(use[1], call.arguments)
+    return call.skill_id == use[0] and is_part(use[1], _given(call))
+
+
+def _given(call: CallRecord) -> dict[str, Any]:
+    return {camel(key): value for key, value in call.arguments.items()}
 
 
 def row_faults(check: RowCheck, desk: CaseDesk) -> list[str]:

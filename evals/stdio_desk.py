@@ -5,6 +5,7 @@ Started by `evals.toolboxes` with the home of the case; not for people.
 
 import asyncio
 import json
+import logging
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +17,12 @@ from evals.world import World
 
 async def serve(home: Path) -> None:
     """Serve one principal until standard input ends."""
+    import structlog  # noqa: PLC0415 - beside its only use
     from mcp.server.stdio import stdio_server  # noqa: PLC0415 - two seconds
 
     from agent_server.mcp_transport.server import build_server  # noqa: PLC0415 - imports mcp
 
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     orders = json.loads((home / ORDERS).read_text(encoding="utf-8"))
     world = World(home.parent)
     async with world.desk_at(home, datetime.fromisoformat(orders["moment"]), seed=orders["seed"]) as case:

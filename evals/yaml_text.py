@@ -72,7 +72,7 @@ def _build(node: Any, path: Path, document: Document) -> Any:
 
 def _scalar(node: Any, path: Path, document: Document) -> Any:
     text: str = node.value
-    if node.style is not None:  # quoted or a block: text whatever it looks like
+    if node.style:  # quoted or a block: text whatever it looks like
         return text
     if text in WORDS:
         return WORDS[text]
