@@ -28,7 +28,8 @@ class Settings:
     `home` holds all that a desk owns: copying it moves the desk. `database_url` is empty for the SQLite file inside
     `home`. `public_url` is where people and agents reach the desk; approval addresses are built from it.
     `model` names the model of the chat as `openai:NAME` or `anthropic:NAME`; empty means none. The `turn_` settings are
-    the most that one turn of a chat may use.
+    the most that one turn of a chat may use. `token` and `preset` are of `dingpan mcp`: whose rights it has, and which
+    tools it lists.
     """
 
     home: Path
@@ -58,6 +59,8 @@ class Settings:
     turn_seconds: float = 180.0
     turn_cost_usd: float = 1.0
     metrics_token: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    preset: str = ""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "Settings":

@@ -12,6 +12,7 @@ from agent_server.cli import (
     chat_command,
     demo_command,
     import_command,
+    mcp_command,
     notify_command,
     refresh_command,
     results_command,
@@ -68,6 +69,7 @@ app.command("import")(import_command.import_market)
 app.command("refresh")(refresh_command.refresh)
 app.command("backtest")(backtest_command.backtest)
 app.command("chat")(chat_command.chat)
+app.command("mcp")(mcp_command.mcp)
 app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
 app.add_typer(user_command.app, name="user")
