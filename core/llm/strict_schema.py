@@ -48,8 +48,8 @@ class NotStrict(ValueError):
 
 def strict_form(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the strict form of the schema of an object. Raises `NotStrict`."""
-    if schema.get("type") != "object":
-        raise NotStrict("the root must be an object")
+    if schema.get("type") != "object" or {"anyOf", "oneOf"} & schema.keys():
+        raise NotStrict("the root must be one object")
     return _form(schema)
 
 

@@ -45,7 +45,7 @@ class Report:
 
 
 def answer(result: Mapping[str, Any], *, title: str, zh: bool) -> str:
-    """Return the answer to a question whose tool returned `result`; `title` names the tool where nothing fits better."""
+    """Return the answer to a question whose tool returned `result`; `title` names the tool where nothing else does."""
     body, meta = unwrapped(result)
     made = (make(body, zh) for key, make in SHAPES if key in body)
     report = next((report for report in made if report is not None), None) or _plain(body, title, zh)
