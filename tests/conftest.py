@@ -1,6 +1,8 @@
 """Fixtures everybody uses: a clock that stands still, repeatable ids, both databases, the real market data."""
 
+import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -36,17 +38,31 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresClust
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def sqlite_schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema in place, to be copied."""
+    path = tmp_path_factory.mktemp("schema") / "desk.sqlite3"
+
+    async def make() -> None:
+        opened = Database(f"sqlite:///{path}")
+        await create_schema(opened)
+        await opened.close()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+async def database(request: pytest.FixtureRequest, tmp_path: Path, sqlite_schema: Path) -> AsyncIterator[Database]:
     """An empty database with the schema in place, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        opened = Database(f"sqlite:///{tmp_path / 'desk.sqlite3'}")
-        await create_schema(opened)
-    else:
-        cluster: PostgresCluster = request.getfixturevalue("postgres")
-        opened = Database(await cluster.new_database())
-    yield opened
-    await opened.close()
+        opened = Database(f"sqlite:///{shutil.copy(sqlite_schema, tmp_path)}")
+        yield opened
+        await opened.close()
+        return
+    cluster: PostgresCluster = request.getfixturevalue("postgres")
+    async with cluster.lent_database() as lent:
+        yield lent
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ import pwd
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from core.storage.database import Database
@@ -24,6 +24,20 @@ OPTIONS = (
 )
 
 
+EMPTIED = """
+DO $$
+DECLARE item record;
+BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR item IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+    EXECUTE format('DELETE FROM %I', item.tablename);
+  END LOOP;
+  PERFORM setval(sequencename::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public';
+END $$
+"""
+"""Empties every table and begins every numbering anew; a tenth of the time of making a database."""
+
+
 async def create_schema(database: Database) -> None:
     """Create every table of the metadata, without migrations."""
     from tests.support.tables import import_every_table
@@ -33,21 +47,34 @@ async def create_schema(database: Database) -> None:
 
 
 class PostgresCluster:
-    """A running server on loopback; each test gets a database copied from a template."""
+    """A running server on loopback; each test gets an empty database with the schema."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
         self.numbers = itertools.count(1)
-        self.has_template = False
+        self.tables: frozenset[str] = frozenset()
+        self.used: list[str] = []
+
+    @asynccontextmanager
+    async def lent_database(self) -> AsyncIterator[Database]:
+        """Lend an empty database with the schema. One that comes back as it was made is emptied and lent again."""
+        database = Database(self.used.pop() if self.used else await self.new_database())
+        try:
+            yield database
+            if await database.run(_tables) == self.tables:
+                await database.run(lambda connection: connection.execute(text(EMPTIED)))
+                self.used.append(database.url.render_as_string())
+        finally:
+            await database.close()
 
     async def new_database(self, *, empty: bool = False) -> str:
         """Create a database (with the schema, unless `empty`) and return its URL."""
-        if not self.has_template and not empty:
+        if not self.tables and not empty:
             await self._admin("CREATE DATABASE desk_template")
             template = Database(f"{self.base_url}/desk_template")
             await create_schema(template)
+            self.tables = await template.run(_tables)
             await template.close()
-            self.has_template = True
         name = f"desk_{os.getpid()}_{next(self.numbers)}"
         await self._admin(f"CREATE DATABASE {name}" + ("" if empty else " TEMPLATE desk_template"))
         return f"{self.base_url}/{name}"
@@ -57,6 +84,11 @@ class PostgresCluster:
         async with engine.connect() as connection:
             await connection.execute(text(statement))
         await engine.dispose()
+
+
+def _tables(connection: Connection) -> frozenset[str]:
+    found = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+    return frozenset(found.scalars())
 
 
 def _binaries() -> Path:
