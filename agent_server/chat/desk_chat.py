@@ -18,6 +18,7 @@ from core.errors import DeskError, Forbidden, Limited
 from core.ids import new_id
 from core.llm.clients import make_client
 from core.llm.model import ModelClient
+from tools.exports.provider_limits import check_tools
 from tools.limits import MINUTE, Allowance, SlidingWindow, identity_of
 
 LOOK_SECONDS: Final = 2.0
@@ -41,13 +42,15 @@ class ChatNeedsAccount(Forbidden):
 class DeskChat:
     """One per process. `model` is the one the settings name when it is left out.
 
-    Raises `SettingInvalid` at once when the settings name a model that cannot be used.
+    Raises `SettingInvalid` at once when the settings name a model that cannot be used, and `ToolsUnfit` when a skill
+    breaks a limit of the model's provider.
     """
 
     def __init__(self, desk: Desk, model: ModelClient | None = None) -> None:
         services = desk.services
         self._desk, self._conversations = desk, services.conversation
         self.model = model or make_client(services.settings, clock=services.clock, ids=services.ids)
+        check_tools(desk.registry, self.model.name)
         self.turns = Turns(desk, self._conversations, self.model)
         self._windows = tuple(SlidingWindow(allowance) for allowance in ALLOWANCES)
 
