@@ -1,13 +1,21 @@
-"""What the surroundings lend to a backtest: where assets are read from, where results are kept."""
+"""What the surroundings lend to a backtest: where assets are read from, where results are kept, the recorded trades."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Protocol
 
 from core.backtest.model import BarSource, BarTable, ResultSink
 from core.backtest.problems import ParameterInvalid, PortMissing
+
+
+class TradeRecords(Protocol):
+    """Where recorded trades are read from."""
+
+    def records(self, stock_num: str, *, trade_type: str | None, size: int) -> list[dict[str, Any]]:
+        """Return the newest trades of a stock, newest first: trade_date, trade_type, qty."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +24,7 @@ class Ports:
 
     source: BarSource | None = None
     sink: ResultSink | None = None
+    records: TradeRecords | None = None
 
 
 _NONE: Final = Ports()

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from core.access.model import Caller, CallerKind
 from core.catalog import views
 from core.catalog.assets import MARKET_TABLES, RESERVED_NAMES
+from core.catalog.filters import FilterSlot
 from core.catalog.model import (
     AnonymousLimits,
     Asset,
@@ -21,9 +22,11 @@ from core.catalog.model import (
     AssetPage,
     AssetPatched,
     AssetSchema,
+    ColumnRole,
     ColumnShown,
     DataMeta,
     PartitionNote,
+    Row,
     SchemaMeta,
     Sensitivity,
 )
@@ -83,6 +86,14 @@ class _Notes:
     asked: Plan
     limits: AnonymousLimits | None
     partition: PartitionNote | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetRows:
+    """Rows of an asset for work inside the desk. `simulated`: no figure in them is real."""
+
+    rows: tuple[Row, ...]
+    simulated: bool
 
 
 class CatalogService:
@@ -160,6 +171,22 @@ class CatalogService:
                 asset, caller, read, notes=_Notes(plan=plan, asked=asked, limits=limits, partition=partition)
             ),
         )
+
+    async def rows(
+        self, uow: UnitOfWork, caller: Caller, *, asset: int | str, slot: FilterSlot, limit: int
+    ) -> "AssetRows":
+        """Return the rows this caller may read, at most `limit`, for work inside the desk; by number or name.
+
+        They come in the order of their days. Raises `AssetNotFound` and `ArgumentsInvalid`.
+        """
+        named = [one for one in await self._visible(uow, caller) if asset in {one.asset_name, one.asset_id}]
+        if not named:
+            raise AssetNotFound(asset_id=asset)
+        found = min(named, key=lambda one: (not one.is_own, one.team_id != caller.team_id, one.asset_id))
+        day = next((column.name for column in found.columns if column.role is ColumnRole.DAY), None)
+        plan = replace(read_plan(found, DataRequest(first=slot)), limit=limit, order_by=day)
+        read = await asyncio.to_thread(self._reader.page, found, caller, plan)
+        return AssetRows(rows=read.rows, simulated=found.is_own and self._market.is_simulated)
 
     async def patch(self, uow: UnitOfWork, caller: Caller, *, asset_id: int | str, patch: AssetPatch) -> AssetPatched:
         """Change how the team's own asset is described and offered: all of it or nothing.
