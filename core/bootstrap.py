@@ -82,12 +82,12 @@ async def build(
     clock, ids = clock or SystemClock(), ids or RandomIds()
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     audit = AuditLog(load_or_create_key(settings.keys_folder, ids), settings.home / AUDIT_HEAD_FILE, clock)
-    calendars = TradingCalendars.load(settings.home / CALENDAR_FILE)
     store = market.store if market is not None else MarketStore(settings.market_folder)
     database = Database(settings.database)
     await database.migrate()
     live = _open_live(settings, clock)
     if market is None:
+        calendars = TradingCalendars.load(settings.home / CALENDAR_FILE)
         market = MarketService(store, clock, calendars=calendars, live=live.quotes if live else None)
     recommendation = RecommendationService(market, clock)
     portfolio = PortfolioService(market, clock, recommendation)
