@@ -138,9 +138,9 @@ class McpClient:
         while time.perf_counter() < end:
             async with self._session():
                 for _ in range(CALLS_PER_SESSION):
+                    await self._call()
                     if time.perf_counter() >= end:
                         break
-                    await self._call()
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[None]:

@@ -116,6 +116,13 @@ class RealDesk:
             self.process.communicate()
             self.process = None
 
+    def close(self) -> None:
+        """End the server and everything that was opened to reach it."""
+        self.kill()
+        self.log.close()
+        for browser in self.browsers:
+            browser.close()
+
     def agent(self, token: str) -> httpx.Client:
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
@@ -165,7 +172,4 @@ def real_desk(home: Path, **settings: str) -> Iterator[RealDesk]:
     try:
         yield desk
     finally:
-        desk.kill()
-        desk.log.close()
-        for browser in desk.browsers:
-            browser.close()
+        desk.close()

@@ -16,6 +16,8 @@ from core.settings import Settings
 from tests.support.conformance.overlay import lay_over
 from tests.support.real_desk import ROOT, RealDesk
 
+SETTINGS = {"DINGPAN_WORKER": "false"}
+
 
 class ProfileDesk(RealDesk):
     """A desk whose server carries the fixtures."""
@@ -29,17 +31,18 @@ class ProfileDesk(RealDesk):
 
 
 @contextmanager
-def profile_desk(home: Path) -> Iterator[tuple[ProfileDesk, str]]:
-    """Run a desk with the fixtures and yield it with a token of somebody on it."""
-    desk = ProfileDesk(home)
+def both_desks(home: Path) -> Iterator[tuple[RealDesk, ProfileDesk, str]]:
+    """Run a demo desk twice over one folder, as shipped and with the fixtures; yield both and a token for them."""
+    shipped, profile = RealDesk(home, settings=SETTINGS), ProfileDesk(home, settings=SETTINGS)
     try:
-        desk.add_user("mei")
-        token = desk.token("mei")
-        desk.start()
-        yield desk, token
+        shipped.command("demo")
+        token = shipped.token("demo")
+        shipped.start()
+        profile.start()
+        yield shipped, profile, token
     finally:
-        desk.kill()
-        desk.log.close()
+        profile.close()
+        shipped.close()
 
 
 def serve(settings: Settings) -> None:

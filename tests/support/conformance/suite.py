@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,9 +72,25 @@ def run(programs: Programs, url: str, token: str, revision: str) -> Report:
 
     The suite knows no tokens; a module loaded before it puts this one into every request.
     """
-    environment = {"NODE_OPTIONS": f"--require {AUTHORIZATION}", "CONFORMANCE_TOKEN": token}
-    done = programs.run("conformance", "server", "--url", url, "--requirements", revision, environment=environment)
+    done = _server_checks(programs, url, token, "--requirements", revision)
     return Report(done.returncode, _verdicts(done.stdout), done.stdout + done.stderr)
+
+
+def run_one(programs: Programs, url: str, token: str, scenario: str) -> int:
+    """Run one scenario and return the suite's exit code."""
+    return _server_checks(programs, url, token, "--scenario", scenario).returncode
+
+
+def _server_checks(programs: Programs, url: str, token: str, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = {"NODE_OPTIONS": f"--require {AUTHORIZATION}", "CONFORMANCE_TOKEN": token}
+    return programs.run("conformance", "server", "--url", url, *options, environment=environment)
+
+
+def run_both(programs: Programs, url: str, token: str) -> dict[str, Report]:
+    """Run both revisions' scenarios side by side; most of their time is waiting."""
+    with ThreadPoolExecutor() as pool:
+        reports = pool.map(lambda revision: run(programs, url, token, revision), REVISIONS)
+        return dict(zip(REVISIONS, reports, strict=True))
 
 
 def list_strictly(programs: Programs, url: str, token: str, era: str) -> subprocess.CompletedProcess[str]:
