@@ -292,7 +292,9 @@ def _fingerprint(
         digest.update(np.ascontiguousarray(array).data)
     if isinstance(decisions, TopK):
         looked = slice(int(plan.options[layout.FIRST]), rows.stop, decisions.every)
-        for matrix in (plan.rank, plan.allowed, plan.is_st):
+        is_named = isinstance(decisions.rank_by, str)
+        digest.update(market.digest_of(str(decisions.rank_by)).encode() if is_named else b"")
+        for matrix in (plan.allowed, plan.is_st) if is_named else (plan.rank, plan.allowed, plan.is_st):
             digest.update(np.ascontiguousarray(matrix[looked]).data)
     digest.update(json.dumps(parameters, sort_keys=True, default=str).encode())
     return digest.hexdigest()

@@ -20,10 +20,11 @@ NO_EVENTS: Final = np.zeros((0, 3), dtype=np.int64)
 def place_actions(market: PanelMarket, *, is_taxed: bool) -> Actions:
     """Return the events of every day. Raises `RuleNotKnown` for the tax on a dividend before 2013."""
     size = len(market.days)
-    first_of = np.zeros(len(market.symbols) + 1, dtype=np.int64)
+    first_of = np.zeros(len(market.symbols), dtype=np.int64)
     ratios: list[list[int]] = []
     events: list[tuple[int, int, int, int]] = []
-    for place, symbol in enumerate(market.symbols):
+    for symbol in sorted(market.actions):
+        place = market.place_of[symbol]
         first_of[place] = len(ratios)
         for due, rows in _due(market, place, symbol):
             if is_taxed and due.action.cash_per_share and due.action.ex_date < NOTICE_85:
@@ -32,7 +33,6 @@ def place_actions(market: PanelMarket, *, is_taxed: bool) -> Actions:
             if due.pay_index is not None:
                 events.append((int(rows[due.pay_index]), place, 1, len(ratios)))
             ratios.append(_ratios(due))
-    first_of[-1] = len(ratios)
     events.sort()
     days = np.array([event[0] for event in events], dtype=np.int64)
     return Actions(

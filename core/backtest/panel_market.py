@@ -42,6 +42,7 @@ class PanelMarket:
     tape: Tape
     simulated: bool = False
     _terms: dict[CostSettings, Terms] = field(default_factory=dict, repr=False)
+    _digests: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def days(self) -> NDArray[np.datetime64]:
@@ -79,6 +80,12 @@ class PanelMarket:
         """Factor and divisor that turn shares times an unslipped price into 0.0001."""
         over = AMOUNT_PLACES - self.prices.places
         return np.array([10 ** max(0, over), 10 ** max(0, -over)], dtype=np.int64)
+
+    def digest_of(self, column: str) -> str:
+        """Return the sha256 of a further column; computed once."""
+        if column not in self._digests:
+            self._digests[column] = hashlib.sha256(np.ascontiguousarray(self.panel[column]).data).hexdigest()
+        return self._digests[column]
 
     def terms(self, costs: CostSettings) -> Terms:
         """Return the rules for one setting of costs; looked up once."""

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import numpy as np
+
 from core.matching.compiled import compiled
 from core.matching.fill_kernel import worth
 from core.matching.integers import DOWN, HALF_UP, UP, mul_div
@@ -44,25 +46,24 @@ MONEY_UNIT: Final = 10_000
 
 
 @compiled
-def bought_today(book: Book, symbol: int, day: int) -> int:
-    """Return the shares of a symbol bought on a day."""
-    return book.holdings[symbol, BOUGHT] if book.holdings[symbol, BOUGHT_DAY] == day else 0
+def bought_today(state: Integers, day: int) -> int:
+    """Return the shares of a holding bought on a day."""
+    return state[BOUGHT] if state[BOUGHT_DAY] == day else 0
 
 
 @compiled
-def used_today(book: Book, symbol: int, day: int) -> int:
+def used_today(state: Integers, day: int) -> int:
     """Return the volume of a symbol's bar that earlier orders took."""
-    return book.holdings[symbol, USED] if book.holdings[symbol, USED_DAY] == day else 0
+    return state[USED] if state[USED_DAY] == day else 0
 
 
 @compiled
-def note_change(book: Book, symbol: int, day: int) -> None:
+def note_change(account: Integers, changes: Integers, state: Integers, symbol: int, day: int) -> None:
     """Write down shares, flow and cost of a holding that changed."""
-    at = book.account[CHANGE_COUNT]
-    book.changes[at, 0], book.changes[at, 1] = day, symbol
-    book.changes[at, 2] = book.holdings[symbol, POSITION]
-    book.changes[at, 3], book.changes[at, 4] = book.holdings[symbol, FLOW], book.holdings[symbol, COST]
-    book.account[CHANGE_COUNT] = at + 1
+    at = account[CHANGE_COUNT]
+    changes[at, 0], changes[at, 1], changes[at, 2] = day, symbol, state[POSITION]
+    changes[at, 3], changes[at, 4] = state[FLOW], state[COST]
+    account[CHANGE_COUNT] = at + 1
 
 
 @compiled
@@ -131,66 +132,61 @@ def take_lots(book: Book, symbol: int, shares: int) -> None:
 
 
 @compiled
-def use_volume(book: Book, symbol: int, day: int, filled: int) -> None:
-    """Count a fill in the bar's volume."""
-    book.holdings[symbol, USED] = used_today(book, symbol, day) + filled
-    book.holdings[symbol, USED_DAY] = day
-
-
-@compiled
-def take_in(book: Book, symbol: int, day: int, filled: int, amount: int, fees: int, options: Integers) -> None:
+def take_in(
+    account: Integers, state: Integers, held: Integers, symbol: int, day: int, filled: int, amount: int, fees: int
+) -> None:
     """Add bought shares, and pay for them."""
-    holdings, account = book.holdings, book.account
-    if holdings[symbol, POSITION] == 0:
-        holdings[symbol, ENTRY] = day
-    if holdings[symbol, IS_HELD] == 0:
-        holdings[symbol, IS_HELD] = 1
-        book.held[account[HELD_COUNT]] = symbol
+    if state[POSITION] == 0:
+        state[ENTRY] = day
+    if state[IS_HELD] == 0:
+        state[IS_HELD] = 1
+        held[account[HELD_COUNT]] = symbol
         account[HELD_COUNT] += 1
-    holdings[symbol, BOUGHT] = bought_today(book, symbol, day) + filled
-    holdings[symbol, BOUGHT_DAY] = day
-    holdings[symbol, POSITION] += filled
-    holdings[symbol, COST] += amount + fees
-    holdings[symbol, SPENT] += amount
-    holdings[symbol, FLOW] -= amount + fees
+    state[BOUGHT] = bought_today(state, day) + filled
+    state[BOUGHT_DAY] = day
+    state[USED] = used_today(state, day) + filled
+    state[USED_DAY] = day
+    state[POSITION] += filled
+    state[COST] += amount + fees
+    state[SPENT] += amount
+    state[FLOW] -= amount + fees
     account[CASH] -= amount + fees
     account[FEES] += fees
     account[TRADED] += amount
-    if options[IS_TAXED]:
-        add_lot(book, symbol, day, filled)
-    use_volume(book, symbol, day, filled)
-    note_change(book, symbol, day)
 
 
 @compiled
 def give_out(
-    book: Book, symbol: int, day: int, filled: int, amount: int, fees: int, tax: int, options: Integers
+    account: Integers,
+    state: Integers,
+    trade: Integers,
+    symbol: int,
+    day: int,
+    filled: int,
+    amount: int,
+    fees: int,
+    tax: int,
 ) -> None:
     """Take sold shares away, receive their proceeds, and write down the trade that it closes."""
-    holdings, account, at = book.holdings, book.account, book.account[TRADE_COUNT]
-    if options[IS_TAXED]:
-        take_lots(book, symbol, filled)
-    held = holdings[symbol, POSITION]
-    cost, spent, income = holdings[symbol, COST], holdings[symbol, SPENT], holdings[symbol, INCOME]
+    held, cost, spent, income = state[POSITION], state[COST], state[SPENT], state[INCOME]
     if filled != held:
         cost = mul_div(cost, filled, held, HALF_UP)
         spent = mul_div(spent, filled, held, HALF_UP)
         income = mul_div(income, filled, held, HALF_UP)
-    trade = book.trades[at]
-    trade[0], trade[1], trade[2], trade[3] = symbol, holdings[symbol, ENTRY], day, filled
+    trade[0], trade[1], trade[2], trade[3] = symbol, state[ENTRY], day, filled
     trade[4], trade[5], trade[6], trade[7] = spent, amount, amount - fees - tax - cost + income, cost
-    account[TRADE_COUNT] = at + 1
-    holdings[symbol, POSITION] -= filled
-    holdings[symbol, COST] -= cost
-    holdings[symbol, SPENT] -= spent
-    holdings[symbol, INCOME] -= income
-    holdings[symbol, FLOW] += amount - fees - tax
+    account[TRADE_COUNT] += 1
+    state[USED] = used_today(state, day) + filled
+    state[USED_DAY] = day
+    state[POSITION] -= filled
+    state[COST] -= cost
+    state[SPENT] -= spent
+    state[INCOME] -= income
+    state[FLOW] += amount - fees - tax
     account[CASH] += amount - fees - tax
     account[FEES] += fees
     account[TAXES] += tax
     account[TRADED] += amount
-    use_volume(book, symbol, day, filled)
-    note_change(book, symbol, day)
 
 
 @compiled
@@ -202,7 +198,7 @@ def apply_event(book: Book, actions: Actions, event: int, day: int, options: Int
         account[CASH] += actions.owed[action]
         holdings[symbol, FLOW] += actions.owed[action]
         if actions.owed[action] != 0:
-            note_change(book, symbol, day)
+            note_change(account, book.changes, holdings[symbol], symbol, day)
         actions.owed[action] = 0
         return
     held = holdings[symbol, POSITION]
@@ -225,7 +221,7 @@ def apply_event(book: Book, actions: Actions, event: int, day: int, options: Int
     if options[IS_TAXED]:
         add_lot(book, symbol, day, more)
     holdings[symbol, POSITION] += more
-    note_change(book, symbol, day)
+    note_change(account, book.changes, holdings[symbol], symbol, day)
 
 
 @compiled
@@ -245,30 +241,46 @@ def take_rights(book: Book, symbol: int, rights: int, price: int) -> int:
 
 
 @compiled
+def gathered(row: Integers, symbols: Integers) -> Integers:
+    """Return the cells of some symbols: asked for in one short loop, the memory brings many at a time."""
+    out = np.empty(symbols.size, np.int64)
+    for place in range(symbols.size):
+        out[place] = row[symbols[place]]
+    return out
+
+
+@compiled
 def equity_at(book: Book, tape: Tape, prices: Integers, day: int, scale: Integers) -> int:
     """Return cash and holdings at the day's prices, at the last close of those without a bar."""
-    total = book.account[CASH]
-    for place in range(book.account[HELD_COUNT]):
-        symbol = book.held[place]
-        price = prices[day, symbol] if tape.closes[day, symbol] > 0 else book.holdings[symbol, LAST_CLOSE]
-        if book.holdings[symbol, POSITION] > 0:
-            total += worth(book.holdings[symbol, POSITION], price, scale[0], scale[1])
+    account, holdings, held = book.account, book.holdings, book.held
+    held, factor, divisor = held[: account[HELD_COUNT]], scale[0], scale[1]
+    today, closes = gathered(prices[day], held), gathered(tape.closes[day], held)
+    total = account[CASH]
+    for place in range(held.size):
+        symbol = held[place]
+        price = today[place] if closes[place] > 0 else holdings[symbol, LAST_CLOSE]
+        if holdings[symbol, POSITION] > 0:
+            total += worth(holdings[symbol, POSITION], price, factor, divisor)
     return total
 
 
 @compiled
-def mark(book: Book, tape: Tape, day: int, scale: Integers) -> None:
+def mark(
+    account: Integers, holdings: Integers, held: Integers, closes: Integers, totals: Integers, factor: int, divisor: int
+) -> None:
     """Write down the account at the end of a day, and forget what is no longer held."""
-    equity, kept = book.account[CASH], 0
-    for place in range(book.account[HELD_COUNT]):
-        symbol = book.held[place]
-        if book.holdings[symbol, POSITION] == 0:
-            book.holdings[symbol, IS_HELD] = 0
+    equity, kept = account[CASH], 0
+    today = gathered(closes, held[: account[HELD_COUNT]])
+    for place in range(account[HELD_COUNT]):
+        symbol = held[place]
+        position = holdings[symbol, POSITION]
+        if position == 0:
+            holdings[symbol, IS_HELD] = 0
             continue
-        if tape.closes[day, symbol] > 0:
-            book.holdings[symbol, LAST_CLOSE] = tape.closes[day, symbol]
-        equity += worth(book.holdings[symbol, POSITION], book.holdings[symbol, LAST_CLOSE], scale[0], scale[1])
-        book.held[kept] = symbol
+        if today[place] > 0:
+            holdings[symbol, LAST_CLOSE] = today[place]
+        equity += worth(position, holdings[symbol, LAST_CLOSE], factor, divisor)
+        held[kept] = symbol
         kept += 1
-    book.account[HELD_COUNT] = kept
-    book.curve[day, 0], book.curve[day, 1], book.curve[day, 2] = equity, book.account[CASH], kept
+    account[HELD_COUNT] = kept
+    totals[0], totals[1], totals[2] = equity, account[CASH], kept

@@ -79,10 +79,8 @@ def sift_up(values: Floats, places: Integers, size: int, value: float, place: in
 
 
 @compiled
-def is_allowed(day: int, symbol: int, tape: Tape, plan: Plan) -> bool:
-    """Return whether a symbol may be chosen: it has a bar on the day, and passes the filters."""
-    if tape.closes[day, symbol] <= 0:
-        return False
+def is_allowed(day: int, symbol: int, plan: Plan) -> bool:
+    """Return whether a symbol passes the filters on a day."""
     if plan.allowed.shape[0] > 0 and not plan.allowed[day, symbol]:
         return False
     if plan.options[NO_ST] and plan.is_st.shape[0] > 0 and plan.is_st[day, symbol]:
@@ -93,75 +91,84 @@ def is_allowed(day: int, symbol: int, tape: Tape, plan: Plan) -> bool:
 @compiled
 def choose(day: int, tape: Tape, plan: Plan) -> Integers:
     """Return the first `TOP` symbols by the rank of the day, in symbol order. A rank that is no number is none."""
-    top, symbols = plan.options[TOP], plan.rank.shape[1]
+    top, rank, closes = plan.options[TOP], plan.rank[day], tape.closes[day]
     values, places = np.empty(top, np.float64), np.empty(top, np.int64)
     sign = -1.0 if plan.options[DESCENDING] else 1.0
-    count = 0
-    for symbol in range(symbols):
-        value = plan.rank[day, symbol] * sign
-        if not np.isfinite(value) or (count == top and not value < values[0]):
-            continue
-        if not is_allowed(day, symbol, tape, plan):
+    count, worst = 0, np.inf
+    for symbol in range(rank.size):
+        value = rank[symbol] * sign
+        if not value < worst or value == -np.inf or closes[symbol] <= 0 or not is_allowed(day, symbol, plan):
             continue
         if count < top:
             sift_up(values, places, count, value, symbol)
             count += 1
         else:
             sift_down(values, places, count, value, symbol)
+        if count == top:
+            worst = values[0]
     return np.sort(places[:count])
 
 
 @compiled
 def add_order(
-    book: Book, day: int, symbol: int, side: int, kind: int, shares: int, part: int, limit: int, place: int
+    account: Integers,
+    orders: Integers,
+    queue: Integers,
+    day: int,
+    symbol: int,
+    side: int,
+    kind: int,
+    shares: int,
+    part: int,
+    limit: int,
+    place: int,
 ) -> None:
     """Append an order to the book and to the queue."""
-    at = book.account[ORDER_COUNT]
-    order = book.orders[at]
-    order[:] = 0
+    at = account[ORDER_COUNT]
+    order = orders[at]
     order[SYMBOL], order[SUBMITTED], order[SIDE], order[KIND] = symbol, day, side, kind
     order[SHARES], order[PART], order[LIMIT], order[PLACE] = shares, part, limit, place
-    order[REASON] = PENDING
-    order[ENDED] = -1
-    book.account[ORDER_COUNT] = at + 1
-    book.queue[book.account[QUEUE_COUNT]] = at
-    book.account[QUEUE_COUNT] += 1
+    order[REASON], order[ENDED] = PENDING, -1
+    account[ORDER_COUNT] = at + 1
+    queue[account[QUEUE_COUNT]] = at
+    account[QUEUE_COUNT] += 1
 
 
 @compiled
 def order_given(day: int, plan: Plan, book: Book) -> None:
     """Submit the orders that were given for a day."""
+    account, orders, queue = book.account, book.orders, book.queue
     for row in range(plan.starts[day], plan.starts[day + 1]):
         given = plan.orders[row]
-        add_order(book, day, given[0], given[1], given[2], given[3], given[4], given[5], row)
+        add_order(account, orders, queue, day, given[0], given[1], given[2], given[3], given[4], given[5], row)
 
 
 @compiled
 def order_chosen(day: int, tape: Tape, plan: Plan, book: Book) -> None:
     """Submit targets in symbol order: the weight for what is chosen, nothing for what is held and is not."""
+    account, orders, queue, holdings = book.account, book.orders, book.queue, book.holdings
     chosen = choose(day, tape, plan)
-    held = np.sort(book.held[: book.account[HELD_COUNT]])
+    held = np.sort(book.held[: account[HELD_COUNT]])
     weight, is_rebalanced = plan.options[WEIGHT], plan.options[REBALANCE]
     one, other = 0, 0
     while one < chosen.size or other < held.size:
         if other == held.size or (one < chosen.size and chosen[one] < held[other]):
-            add_order(book, day, chosen[one], NO_SIDE, KIND_TARGET, 0, weight, 0, -1)
+            add_order(account, orders, queue, day, chosen[one], NO_SIDE, KIND_TARGET, 0, weight, 0, -1)
             one += 1
             continue
         symbol, is_chosen = held[other], one < chosen.size and chosen[one] == held[other]
-        is_empty = book.holdings[symbol, POSITION] == 0
+        is_empty = holdings[symbol, POSITION] == 0
         if is_chosen and (is_rebalanced or is_empty):
-            add_order(book, day, symbol, NO_SIDE, KIND_TARGET, 0, weight, 0, -1)
+            add_order(account, orders, queue, day, symbol, NO_SIDE, KIND_TARGET, 0, weight, 0, -1)
         elif not is_chosen and not is_empty:
-            add_order(book, day, symbol, NO_SIDE, KIND_TARGET, 0, 0, 0, -1)
+            add_order(account, orders, queue, day, symbol, NO_SIDE, KIND_TARGET, 0, 0, 0, -1)
         one += 1 if is_chosen else 0
         other += 1
 
 
 @compiled
-def is_decision(day: int, plan: Plan) -> bool:
+def is_decision(day: int, options: Integers) -> bool:
     """Return whether a rank is looked at on a day."""
-    options = plan.options
     since = day - options[FIRST]
     return options[TOP] > 0 and since >= 0 and since % options[EVERY] == 0 and day >= options[WARMUP]
 
@@ -171,5 +178,5 @@ def decide(day: int, tape: Tape, plan: Plan, book: Book) -> None:
     """Submit the orders of a day, out of what was known at its close."""
     if day >= plan.options[WARMUP]:
         order_given(day, plan, book)
-    if is_decision(day, plan):
+    if is_decision(day, plan.options):
         order_chosen(day, tape, plan, book)

@@ -8,17 +8,22 @@ from typing import Final
 
 import numpy as np
 
+from core.matching.borrowed import borrowed
 from core.matching.compiled import compiled
 from core.matching.fill_kernel import buy, sell, worth
 from core.matching.integers import DOWN, mul_div
 from core.matching.model import RATE, UNLIMITED, ReasonCode
 from core.matching.panel_book_kernel import (
+    add_lot,
     apply_event,
     bought_today,
     equity_at,
+    gathered,
     give_out,
     mark,
+    note_change,
     take_in,
+    take_lots,
     tax_of,
     used_today,
 )
@@ -57,6 +62,7 @@ from core.matching.panel_layout import (
     TRADE_COUNT,
     Actions,
     Book,
+    Flags,
     Integers,
     Plan,
     Tape,
@@ -70,70 +76,68 @@ SUSPENDED: Final = ReasonCode.SUSPENDED.number
 
 
 @compiled
-def is_gap(order: Integers, day: int, terms: Terms, is_at_close: int) -> bool:
-    """Return whether an order's trading day passed before this one."""
-    submitted = order[SUBMITTED]
+def is_gap(submitted: int, day: int, gap_after: Flags, is_at_close: int) -> bool:
+    """Return whether the trading day of an order submitted on a day passed before this one."""
     if submitted >= day:
         return False
-    return is_at_close == 1 or day > submitted + 1 or terms.gap_after[terms.class_of[order[SYMBOL]], submitted]
+    return is_at_close == 1 or day > submitted + 1 or gap_after[submitted]
 
 
 @compiled
 def waiting_orders(day: int, tape: Tape, terms: Terms, plan: Plan, book: Book) -> Integers:
     """Take from the queue what meets a bar today, by symbol; what was suspended ends, unless it may go on."""
-    count, kept, size = 0, 0, book.account[QUEUE_COUNT]
-    found = np.empty(size, np.int64)
+    account, orders, queue, closes = book.account, book.orders, book.queue, tape.closes[day]
+    may_go_on, is_at_close = plan.options[CARRY], plan.options[AT_CLOSE]
+    count, kept, size = 0, 0, account[QUEUE_COUNT]
+    found, symbols = np.empty(size, np.int64), np.empty(size, np.int64)
     is_sorted, last = True, -1
     for place in range(size):
-        at = book.queue[place]
-        order = book.orders[at]
-        if tape.closes[day, order[SYMBOL]] <= 0:
-            book.queue[kept] = at
+        at = queue[place]
+        symbol, submitted = orders[at, SYMBOL], orders[at, SUBMITTED]
+        if closes[symbol] <= 0:
+            queue[kept] = at
             kept += 1
-        elif plan.options[CARRY] == 0 and is_gap(order, day, terms, plan.options[AT_CLOSE]):
-            order[REASON] = SUSPENDED
+        elif may_go_on == 0 and is_gap(submitted, day, terms.gap_after[terms.class_of[symbol]], is_at_close):
+            orders[at, REASON] = SUSPENDED
         else:
-            found[count] = at
-            is_sorted = is_sorted and order[SYMBOL] >= last
-            last = order[SYMBOL]
+            found[count], symbols[count] = at, symbol
+            is_sorted = is_sorted and symbol >= last
+            last = symbol
             count += 1
-    book.account[QUEUE_COUNT] = kept
-    found = found[:count]
+    account[QUEUE_COUNT] = kept
     if is_sorted:
-        return found
-    symbols = np.empty(count, np.int64)
-    for place in range(count):
-        symbols[place] = book.orders[found[place], SYMBOL]
-    return found[np.argsort(symbols, kind="mergesort")]
+        return found[:count]
+    return found[np.argsort(symbols[:count], kind="mergesort")]
 
 
 @compiled
 def aim(waiting: Integers, day: int, prices: Integers, tape: Tape, terms: Terms, book: Book) -> None:
     """Turn targets, parts of the equity, into shares and into a side, before anything is filled."""
-    equity = -1
+    orders, holdings, today = book.orders, book.holdings, prices[day]
+    factor, divisor, equity = terms.scale[0], terms.scale[1], -1
     for at in waiting:
-        order = book.orders[at]
+        order = orders[at]
         if order[KIND] != KIND_TARGET or order[QUANTITY] > 0:
             continue
         if equity < 0:
             equity = equity_at(book, tape, prices, day, terms.scale)
         budget = mul_div(equity, order[PART], RATE, DOWN)
-        price = prices[day, order[SYMBOL]] * terms.scale[0]
-        order[TARGET] = mul_div(budget, terms.scale[1], price, DOWN)
-        position = book.holdings[order[SYMBOL], POSITION]
-        if order[TARGET] == position:
+        target = mul_div(budget, divisor, today[order[SYMBOL]] * factor, DOWN)
+        position = holdings[order[SYMBOL], POSITION]
+        order[TARGET] = target
+        if target == position:
             order[SIDE], order[REASON] = NO_SIDE, AT_TARGET
         else:
-            order[SIDE] = BUY if order[TARGET] > position else SELL
+            order[SIDE] = BUY if target > position else SELL
 
 
 @compiled
-def finish(order: Integers, at: int, reason: int, day: int, plan: Plan, book: Book) -> None:
+def finish(order: Integers, at: int, reason: int, day: int, may_go_on: int, account: Integers, queue: Integers) -> None:
     """End an order, or let it go on where that was asked for."""
     order[REASON], order[ENDED] = reason, day
-    if plan.options[CARRY] and reason in (NO_VOLUME, PARTIAL_VOLUME):
-        book.queue[book.account[QUEUE_COUNT]] = at
-        book.account[QUEUE_COUNT] += 1
+    if may_go_on and reason in (NO_VOLUME, PARTIAL_VOLUME):
+        queue[account[QUEUE_COUNT]] = at
+        account[QUEUE_COUNT] += 1
 
 
 @compiled
@@ -173,135 +177,240 @@ def wanted_sale(order: Integers, position: int) -> int:
 
 
 @compiled
-def settle_buy(at: int, day: int, prices: Integers, tape: Tape, terms: Terms, plan: Plan, book: Book) -> None:
-    """Fill a buy at the day's price."""
-    order = book.orders[at]
-    symbol = order[SYMBOL]
-    kind, row = terms.class_of[symbol], min(day, tape.up.shape[0] - 1)
-    regime = terms.regime_of[kind, day]
-    wanted, budget, is_fixed = wanted_buy(order, book.account[CASH], book.holdings[symbol, POSITION])
+def match_buy(
+    order: Integers,
+    state: Integers,
+    cash: int,
+    day: int,
+    price: int,
+    volume: int,
+    settings: Integers,
+    lots: Integers,
+    rest_lots: Integers,
+    charges: Integers,
+    ticks: Integers,
+    down: int,
+    up: int,
+) -> tuple[int, int, int, int, int]:
+    """Return reason, quantity of the order, shares filled, amount and fees of a buy."""
+    wanted, budget, is_fixed = wanted_buy(order, cash, state[POSITION])
     if wanted <= 0:
-        finish(order, at, AT_TARGET, day, plan, book)
-        return
-    reason, quantity, filled, amount, fees = buy(
-        prices[day, symbol],
-        tape.volumes[day, symbol],
-        used_today(book, symbol, day),
-        wanted,
-        is_fixed,
-        1 if order[QUANTITY] > 0 else 0,
-        budget,
-        order[LIMIT],
-        0,
-        0,
-        0,
-        terms.settings[kind],
-        terms.lots[kind],
-        terms.rest_lots[kind],
-        terms.charges[kind, regime],
-        terms.ticks[kind, regime],
-        tape.down[row, symbol],
-        tape.up[row, symbol],
-    )
-    if order[QUANTITY] == 0:
-        order[QUANTITY] = quantity
-    if filled > 0:
-        take_in(book, symbol, day, filled, amount, fees, plan.options)
-        book_order(order, filled, amount, fees)
-    finish(order, at, reason, day, plan, book)
+        return AT_TARGET, 0, 0, 0, 0
+    is_rest = 1 if order[QUANTITY] > 0 else 0
+    used, limit = used_today(state, day), order[LIMIT]
+    return buy(
+        price, volume, used, wanted, is_fixed, is_rest, budget, limit, 0, 0, 0, settings, lots, rest_lots, charges,
+        ticks, down, up,
+    )  # fmt: skip
 
 
 @compiled
-def settle_sale(
-    at: int, day: int, prices: Integers, tape: Tape, terms: Terms, plan: Plan, actions: Actions, book: Book
-) -> None:
-    """Fill a sale at the day's price."""
-    order = book.orders[at]
-    symbol = order[SYMBOL]
-    kind, row = terms.class_of[symbol], min(day, tape.up.shape[0] - 1)
-    regime, position = terms.regime_of[kind, day], book.holdings[symbol, POSITION]
+def match_sale(
+    order: Integers,
+    state: Integers,
+    cash: int,
+    day: int,
+    price: int,
+    volume: int,
+    settings: Integers,
+    lots: Integers,
+    charges: Integers,
+    ticks: Integers,
+    down: int,
+    up: int,
+) -> tuple[int, int, int, int, int]:
+    """Return reason, quantity of the order, shares filled, amount and fees of a sale."""
+    position = state[POSITION]
     wanted = wanted_sale(order, position)
     if wanted <= 0 and position > 0:
-        finish(order, at, AT_TARGET if order[KIND] == KIND_TARGET else BELOW_LOT, day, plan, book)
-        return
-    reason, quantity, filled, amount, fees = sell(
-        prices[day, symbol],
-        tape.volumes[day, symbol],
-        used_today(book, symbol, day),
-        wanted,
-        1 if order[QUANTITY] > 0 else 0,
-        book.account[CASH],
-        position,
-        bought_today(book, symbol, day),
-        order[LIMIT],
-        0,
-        0,
-        0,
-        terms.settings[kind],
-        terms.lots[kind],
-        terms.charges[kind, regime],
-        terms.ticks[kind, regime],
-        tape.down[row, symbol],
-        tape.up[row, symbol],
-    )
-    if order[QUANTITY] == 0:
-        order[QUANTITY] = quantity
-    if filled > 0:
-        tax = tax_of(book, actions, symbol, day, filled) if plan.options[IS_TAXED] else 0
-        if book.account[CASH] + amount - fees - tax < 0:
-            finish(order, at, INSUFFICIENT_CASH, day, plan, book)
-            return
-        give_out(book, symbol, day, filled, amount, fees, tax, plan.options)
-        book_order(order, filled, amount, fees)
-    finish(order, at, reason, day, plan, book)
+        return AT_TARGET if order[KIND] == KIND_TARGET else BELOW_LOT, 0, 0, 0, 0
+    is_rest = 1 if order[QUANTITY] > 0 else 0
+    used, bought, limit = used_today(state, day), bought_today(state, day), order[LIMIT]
+    return sell(
+        price, volume, used, wanted, is_rest, cash, position, bought, limit, 0, 0, 0, settings, lots, charges, ticks,
+        down, up,
+    )  # fmt: skip
+
+
+@compiled
+def quotes_of(waiting: Integers, day: int, prices: Integers, tape: Tape, book: Book) -> Integers:
+    """Return price, volume, and the prices at which the cell is locked, for each order."""
+    orders, row = book.orders, min(day, tape.up.shape[0] - 1)
+    symbols = np.empty(waiting.size, np.int64)
+    for place in range(waiting.size):
+        symbols[place] = orders[waiting[place], SYMBOL]
+    out = np.empty((waiting.size, 4), np.int64)
+    out[:, 0], out[:, 1] = gathered(prices, symbols), gathered(tape.volumes[day], symbols)
+    out[:, 2], out[:, 3] = gathered(tape.down[row], symbols), gathered(tape.up[row], symbols)
+    return out
+
+
+@compiled
+def settle_sales(
+    waiting: Integers, day: int, quotes: Integers, terms: Terms, plan: Plan, actions: Actions, book: Book
+) -> None:
+    """Fill the sales among the waiting orders."""
+    account, holdings, orders, queue, changes = book.account, book.holdings, book.orders, book.queue, book.changes
+    class_of = terms.class_of
+    settings, lots, charges, ticks = terms.settings, terms.lots, terms.charges, terms.ticks
+    may_go_on, is_taxed = plan.options[CARRY], plan.options[IS_TAXED]
+    for place in range(waiting.size):
+        at = waiting[place]
+        order = orders[at]
+        if order[SIDE] != SELL:
+            continue
+        symbol = order[SYMBOL]
+        state, kind = holdings[symbol], class_of[symbol]
+        regime = terms.regime_of[kind, day]
+        reason, quantity, filled, amount, fees = match_sale(
+            order, state, account[CASH], day, quotes[place, 0], quotes[place, 1], settings[kind], lots[kind],
+            charges[kind, regime], ticks[kind, regime], quotes[place, 2], quotes[place, 3],
+        )  # fmt: skip
+        if order[QUANTITY] == 0:
+            order[QUANTITY] = quantity
+        if filled > 0:
+            tax = tax_of(book, actions, symbol, day, filled) if is_taxed else 0
+            if account[CASH] + amount - fees - tax < 0:
+                reason = INSUFFICIENT_CASH
+            else:
+                if is_taxed:
+                    take_lots(book, symbol, filled)
+                give_out(account, state, book.trades[account[TRADE_COUNT]], symbol, day, filled, amount, fees, tax)
+                note_change(account, changes, state, symbol, day)
+                book_order(order, filled, amount, fees)
+        finish(order, at, reason, day, may_go_on, account, queue)
+
+
+@compiled
+def settle_buys(waiting: Integers, day: int, quotes: Integers, terms: Terms, plan: Plan, book: Book) -> None:
+    """Fill the buys among the waiting orders."""
+    account, holdings, orders, queue, changes = book.account, book.holdings, book.orders, book.queue, book.changes
+    held, class_of = book.held, terms.class_of
+    settings, lots, rest_lots = terms.settings, terms.lots, terms.rest_lots
+    charges, ticks, regime_of = terms.charges, terms.ticks, terms.regime_of
+    may_go_on, is_taxed = plan.options[CARRY], plan.options[IS_TAXED]
+    for place in range(waiting.size):
+        at = waiting[place]
+        order = orders[at]
+        if order[SIDE] != BUY:
+            continue
+        symbol = order[SYMBOL]
+        state, kind = holdings[symbol], class_of[symbol]
+        regime = regime_of[kind, day]
+        reason, quantity, filled, amount, fees = match_buy(
+            order, state, account[CASH], day, quotes[place, 0], quotes[place, 1], settings[kind], lots[kind],
+            rest_lots[kind], charges[kind, regime], ticks[kind, regime], quotes[place, 2], quotes[place, 3],
+        )  # fmt: skip
+        if order[QUANTITY] == 0:
+            order[QUANTITY] = quantity
+        if filled > 0:
+            take_in(account, state, held, symbol, day, filled, amount, fees)
+            if is_taxed:
+                add_lot(book, symbol, day, filled)
+            note_change(account, changes, state, symbol, day)
+            book_order(order, filled, amount, fees)
+        finish(order, at, reason, day, may_go_on, account, queue)
 
 
 @compiled
 def settle(day: int, prices: Integers, tape: Tape, terms: Terms, plan: Plan, actions: Actions, book: Book) -> None:
     """Settle what waits: all sells, then all buys."""
-    if book.account[QUEUE_COUNT] == 0:
-        return
     waiting = waiting_orders(day, tape, terms, plan, book)
     aim(waiting, day, prices, tape, terms, book)
-    for at in waiting:
-        if book.orders[at, SIDE] == SELL:
-            settle_sale(at, day, prices, tape, terms, plan, actions, book)
-    for at in waiting:
-        if book.orders[at, SIDE] == BUY:
-            settle_buy(at, day, prices, tape, terms, plan, book)
+    quotes = quotes_of(waiting, day, prices[day], tape, book)
+    settle_sales(waiting, day, quotes, terms, plan, actions, book)
+    settle_buys(waiting, day, quotes, terms, plan, book)
 
 
 @compiled
-def has_room(day: int, plan: Plan, actions: Actions, book: Book) -> bool:
+def has_room(account: Integers, room: Integers, added: int, events: int) -> bool:
     """Return whether the book's arrays hold all that a day can bring."""
-    account, events = book.account, actions.starts[day + 1] - actions.starts[day]
-    added = plan.starts[day + 1] - plan.starts[day]
-    if is_decision(day, plan):
-        added += plan.options[TOP] + account[HELD_COUNT]
     waiting = account[QUEUE_COUNT] + added
     return (
-        account[ORDER_COUNT] + added <= book.orders.shape[0]
-        and waiting <= book.queue.shape[0]
-        and account[TRADE_COUNT] + waiting <= book.trades.shape[0]
-        and account[CHANGE_COUNT] + waiting + events <= book.changes.shape[0]
-        and (plan.options[IS_TAXED] == 0 or account[LOT_COUNT] + waiting + events <= book.lots.shape[0])
+        account[ORDER_COUNT] + added <= room[0]
+        and waiting <= room[1]
+        and account[TRADE_COUNT] + waiting <= room[2]
+        and account[CHANGE_COUNT] + waiting + events <= room[3]
+        and account[LOT_COUNT] + waiting + events <= room[4]
+    )
+
+
+@compiled
+def borrowed_all(
+    tape: Tape, terms: Terms, plan: Plan, actions: Actions, book: Book
+) -> tuple[Tape, Terms, Plan, Actions, Book]:
+    """Return the same arrays, whose references are not counted."""
+    return (
+        Tape(
+            borrowed(tape.opens), borrowed(tape.closes), borrowed(tape.volumes), borrowed(tape.down), borrowed(tape.up)
+        ),
+        Terms(
+            borrowed(terms.settings),
+            borrowed(terms.lots),
+            borrowed(terms.rest_lots),
+            borrowed(terms.charges),
+            borrowed(terms.ticks),
+            borrowed(terms.class_of),
+            borrowed(terms.regime_of),
+            borrowed(terms.gap_after),
+            borrowed(terms.scale),
+        ),
+        Plan(
+            borrowed(plan.options),
+            borrowed(plan.starts),
+            borrowed(plan.orders),
+            borrowed(plan.rank),
+            borrowed(plan.allowed),
+            borrowed(plan.is_st),
+            borrowed(plan.first_bar),
+        ),
+        Actions(
+            borrowed(actions.starts),
+            borrowed(actions.events),
+            borrowed(actions.first_of),
+            borrowed(actions.ratios),
+            borrowed(actions.owed),
+            borrowed(actions.calendar),
+        ),
+        Book(
+            borrowed(book.account),
+            borrowed(book.holdings),
+            borrowed(book.held),
+            borrowed(book.orders),
+            borrowed(book.queue),
+            borrowed(book.trades),
+            borrowed(book.changes),
+            borrowed(book.lots),
+            borrowed(book.curve),
+        ),
     )
 
 
 @compiled
 def run_days(first: int, stop: int, tape: Tape, terms: Terms, plan: Plan, actions: Actions, book: Book) -> int:
     """Run the days `first` .. `stop` - 1; return the next day, before `stop` where the book has no room for it."""
+    tape, terms, plan, actions, book = borrowed_all(tape, terms, plan, actions, book)
+    account, holdings, held, curve, options = book.account, book.holdings, book.held, book.curve, plan.options
+    opens, closes, starts, due = tape.opens, tape.closes, plan.starts, actions.starts
+    factor, divisor = terms.scale[0], terms.scale[1]
+    room = np.array(
+        [book.orders.shape[0], book.queue.shape[0], book.trades.shape[0], book.changes.shape[0], book.lots.shape[0]]
+    )
     for day in range(first, stop):
-        if not has_room(day, plan, actions, book):
+        added = starts[day + 1] - starts[day]
+        if is_decision(day, options):
+            added += options[TOP] + account[HELD_COUNT]
+        if not has_room(account, room, added, due[day + 1] - due[day]):
             return day
-        for event in range(actions.starts[day], actions.starts[day + 1]):
-            apply_event(book, actions, event, day, plan.options)
-        if plan.options[AT_CLOSE] == 0:
-            settle(day, tape.opens, tape, terms, plan, actions, book)
-        decide(day, tape, plan, book)
-        if plan.options[AT_CLOSE] == 1:
-            settle(day, tape.closes, tape, terms, plan, actions, book)
-        mark(book, tape, day, terms.scale)
+        for event in range(due[day], due[day + 1]):
+            apply_event(book, actions, event, day, options)
+        if options[AT_CLOSE] == 0 and account[QUEUE_COUNT] > 0:
+            settle(day, opens, tape, terms, plan, actions, book)
+        if added > 0:
+            decide(day, tape, plan, book)
+        if options[AT_CLOSE] == 1 and account[QUEUE_COUNT] > 0:
+            settle(day, closes, tape, terms, plan, actions, book)
+        mark(account, holdings, held, closes[day], curve[day], factor, divisor)
     return stop
 
 

@@ -175,6 +175,9 @@ def affordable(
     highest = valid_buy(bound, lots)
     if highest == 0:
         return 0
+    amount = amount_of(highest, price, unit_factor, unit_divisor)
+    if amount + fees_of(charges, amount, highest, BUY) <= budget:
+        return highest
     low, high = -1, (highest - lots[0]) // lots[1]
     while low < high:
         middle = (low + high + 1) // 2
