@@ -20,6 +20,7 @@ from agent_server.cli.context import (
     run,
     user_named,
 )
+from agent_server.cli.backtest_script import run_script
 from agent_server.cli.skill_command import ForUser, parse_pairs
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ class Wish:
 def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
     ctx: typer.Context,
     strategy: Annotated[str, typer.Argument(help="A Python file with `strategy`, or the name of a built-in one.")],
-    symbol: Annotated[str, typer.Option(help="The instrument, such as 600519.SH.")],
+    symbol: Annotated[
+        str | None, typer.Option(help="The instrument, such as 600519.SH; without it the file is run as a script.")
+    ] = None,
     parameters: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="key:=json for a built-in strategy, such as fast:=10.")
     ] = None,
@@ -96,11 +99,15 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
 ) -> None:
     """Run a strategy over daily bars of the desk's market, and print its figures.
 
-    The file is run as a program of yours, with your rights. Dividends and bonus shares of the desk's event table are
-    booked on their days.
+    The file is run as a program of yours, with your rights. Without --symbol it is a script that calls
+    backtest(asset=...) and persist() itself: they reach this desk's assets and results. Dividends and bonus shares of
+    the desk's event table are booked on their days.
 
     Example: dingpan backtest dual_moving_average --symbol 600519.SH -p fast:=10 -p slow:=30 --report out.html
     """
+    if symbol is None:
+        run_script(ctx, strategy, user=user)
+        return
     wish = Wish(
         strategy=strategy,
         symbol=symbol,
