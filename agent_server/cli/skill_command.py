@@ -124,7 +124,7 @@ def export(
     """
 
     async def work(desk: "Desk") -> Path:
-        from agent_server.rest.public import release  # noqa: PLC0415 - keeps --help fast
+        from agent_server.release import release  # noqa: PLC0415 - keeps --help fast
         from tools.exports.skill_folder import export as write  # noqa: PLC0415 - keeps --help fast
 
         write(desk.registry, folder, version=release())

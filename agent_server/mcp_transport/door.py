@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_server.desk import Desk
 from agent_server.rest.plain_route import PlainRoute
+from core.errors import Unavailable
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -41,8 +42,11 @@ class McpDoor:
         if self._app is None:
             self._wanted.set()
             await self._opened.wait()
-        assert self._app is not None
-        await self._app(scope | {"headers": _trimmed(scope["headers"])}, receive, send)
+        if self._app is None:
+            raise Unavailable(
+                reason="The MCP door is closed: the desk is stopping, or could not open it (see its log)."
+            )
+        await self._app({**scope, "headers": _trimmed(scope["headers"])}, receive, send)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -60,11 +64,15 @@ class McpDoor:
             await asyncio.wait_for(self._wanted.wait(), QUIET_SECONDS)
         if self._stop.is_set():
             return
-        app, manager = await asyncio.to_thread(_build, self._desk)
-        async with manager.run():
-            self._app = app
+        try:
+            app, manager = await asyncio.to_thread(_build, self._desk)
+            async with manager.run():
+                self._app = app
+                self._opened.set()
+                await self._stop.wait()
+        finally:
+            self._app = None
             self._opened.set()
-            await self._stop.wait()
 
 
 def _trimmed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -52,7 +52,7 @@ class SecretIdentity:
         self._desk, self._secret, self._client = desk, secret, client
         self._requester = ""
 
-    async def caller(self, _ctx: Context | None = None, *, fresh: bool = False) -> Caller:  # noqa: ARG002 - always is
+    async def caller(self, _ctx: Context, *, fresh: bool = False) -> Caller:  # noqa: ARG002 - always is
         """Return the token's caller."""
         found = await authenticate(self._desk, self._secret, address="", client=self._client)
         self._requester = found.requester

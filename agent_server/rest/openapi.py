@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from agent_server.desk import Desk
 from agent_server.json_text import encode
-from agent_server.rest.public import DESCRIPTION, NAME, release
+from agent_server.release import NAME, release
+from agent_server.rest.public import DESCRIPTION
 from agent_server.rest.skills import CATALOGUE
 from tools.exports.openapi import document
 

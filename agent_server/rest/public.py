@@ -1,6 +1,5 @@
 """What anybody may ask without a key: which release this is, its manual, and the table of what it can do."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -8,20 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent_server.desk import Desk
+from agent_server.release import NAME, release
 from agent_server.rest.answers import answer, envelope, json_response
 from tools.exports.skill_md import document
 
-NAME: Final = "dingpan"
 DESCRIPTION: Final = "A trading desk that an AI agent can operate and a person keeps the keys of."
 UPDATED: Final = "2026-11-20"
-
-
-def release() -> str:
-    """Return the version of this release, as installed."""
-    try:
-        return version(NAME)
-    except PackageNotFoundError:
-        return "0.0.0"
 
 
 def router(desk: Desk) -> APIRouter:
