@@ -49,6 +49,8 @@ def _holds(name: str, value: Any, wanted: Any, tolerance: float) -> bool:
             return _contains(value, wanted)
         case "matches":
             return isinstance(value, str) and re.search(wanted, value) is not None
+        case "not_matches":
+            return re.search(wanted, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) is None
         case "length":
             return isinstance(value, str | list | dict) and len(value) == wanted
         case _:
@@ -103,7 +105,13 @@ def _wanted(check: Comparison, names: Sequence[str]) -> str:
 
 def _word(name: str) -> str:
     words = {"eq": "equal to", "ne": "other than", "approx": "about", "contains": "something containing"}
-    words |= {"matches": "a match of", "length": "a length of", "lt": "less than", "gt": "more than"}
+    words |= {
+        "matches": "a match of",
+        "not_matches": "no match of",
+        "length": "a length of",
+        "lt": "less than",
+        "gt": "more than",
+    }
     return words[name]
 
 

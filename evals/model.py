@@ -194,7 +194,7 @@ class Turn(Part):
     user: str | None = None
     resume: Resume | None = None
     advance: Span | None = None
-    """How far the clock moves before."""
+    """How far the clock moves before, after the decisions of `approvals`."""
     approvals: tuple[ApprovalAct, ...] = ()
     patch: tuple[Patch, ...] = ()
     actions: tuple[Action, ...] = ()

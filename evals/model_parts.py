@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-COMPARISONS: Final = ("eq", "ne", "approx", "contains", "matches", "exists", "length", "lt", "gt")
+COMPARISONS: Final = ("eq", "ne", "approx", "contains", "matches", "not_matches", "exists", "length", "lt", "gt")
 
 
 class Part(BaseModel):
@@ -59,6 +59,8 @@ class Comparison(Part):
     """A text that has this part, or a list that has this item."""
     matches: Pattern | None = None
     """A text in which this regular expression is found."""
+    not_matches: Pattern | None = None
+    """A text, or a value written as JSON, in which this regular expression is not found."""
     exists: bool | None = None
     """Whether the path leads to anything at all."""
     length: int | None = Field(default=None, alias="len")
@@ -76,7 +78,9 @@ class Comparison(Part):
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
         if not self.asked:
-            raise ValueError("say what is expected: eq, ne, approx, contains, matches, exists, len, lt or gt")
+            raise ValueError(
+                "say what is expected: eq, ne, approx, contains, matches, not_matches, exists, len, lt, gt"
+            )
         return self
 
 

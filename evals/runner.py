@@ -204,12 +204,8 @@ async def _conversation(
 
 
 async def _between(stage: _Stage, turn: Turn, at: Path, *, who: Credentials, played: TurnRecord) -> None:
-    """Do what happens before the user speaks."""
+    """Do what happens before the user speaks: decisions, then time, then changes by others."""
     desk = stage.desk
-    if turn.advance is not None:
-        desk.advance(turn.advance)
-    desk.patch(turn.patch)
-    await desk.act(turn.actions)
     for number, act in enumerate(turn.approvals):
         played.decisions.append(f"{act.decision} by {act.by}")
         try:
@@ -217,6 +213,10 @@ async def _between(stage: _Stage, turn: Turn, at: Path, *, who: Credentials, pla
         except (ScriptProblem, DeskError) as error:
             where = stage.case.loaded.where(*at, "approvals", number)
             stage.scored.append(Failure(where, "approvals", error.message))
+    if turn.advance is not None:
+        desk.advance(turn.advance)
+    desk.patch(turn.patch)
+    await desk.act(turn.actions)
 
 
 async def _listen(stage: _Stage, events: AsyncIterator[ChatEvent], played: TurnRecord) -> Sequence[WaitingCall]:
