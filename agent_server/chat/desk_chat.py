@@ -90,11 +90,13 @@ class DeskChat:
         with self._desk.signals.listen(topic(conversation_id)) as bell:
             while True:
                 bell.clear()
-                conversation, entries, waiting = await self.read(caller, conversation_id, after=after)
+                conversation, entries, waiting = await self.read(
+                    caller, conversation_id, after=after, is_following=True
+                )
                 for entry in entries:
                     after, quiet = entry.sequence, 0.0
                     yield entry
-                if entries:
+                if len(entries) == PAGE:
                     continue
                 if conversation.state is ConversationState.IDLE and not (waits and waiting):
                     return
@@ -104,16 +106,25 @@ class DeskChat:
                     yield None
 
     async def read(
-        self, caller: Caller, conversation_id: str, *, after: int = 0, limit: int = PAGE
+        self, caller: Caller, conversation_id: str, *, after: int = 0, limit: int = PAGE, is_following: bool = False
     ) -> tuple[Conversation, list[Entry], tuple[Wait, ...]]:
-        """Return a conversation of the caller, what happened in it behind a number, and the calls that wait."""
+        """Return a conversation of the caller, what happened in it behind a number, and the calls that wait.
+
+        Who follows a running turn does not need those and is not given them. Raises `ConversationNotFound`.
+        """
         team_id, _ = _account(caller)
         async with self._desk.unit_of_work(read_only=True) as uow:
             conversation = await self._conversations.get(
                 uow, team_id, conversation_id=conversation_id, owner=caller.requester
             )
-            entries = await self._conversations.entries(uow, conversation, after=after, limit=limit)
-            return conversation, entries, await self._conversations.waits(uow, conversation)
+            waiting: tuple[Wait, ...] = ()
+            if conversation.last_sequence > after:
+                entries = await self._conversations.entries(uow, conversation, after=after, limit=limit)
+            else:
+                entries = []
+            if conversation.state is ConversationState.IDLE or not is_following:
+                waiting = await self._conversations.waits(uow, conversation)
+            return conversation, entries, waiting
 
     async def newest(self, caller: Caller, *, page: int, size: int) -> tuple[list[Conversation], int]:
         """Return a page of the caller's conversations and how many there are."""

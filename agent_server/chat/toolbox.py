@@ -49,12 +49,13 @@ class Toolbox(Protocol):
 class DeskToolbox:
     """The desk's own tools, called by the model as `caller`. The dispatcher decides what that may do.
 
-    Without `shortens` the model's text is the whole result: for the stand-in that reads it as JSON.
+    Without `shortens` the model's text is the whole result: for the stand-in that reads it as JSON. A `bridge` that is
+    shared remembers the tools it has described before.
     """
 
-    def __init__(self, desk: Desk, caller: Caller, *, shortens: bool = True) -> None:
+    def __init__(self, desk: Desk, caller: Caller, *, shortens: bool = True, bridge: ToolBridge | None = None) -> None:
         self._desk, self._caller, self._shortens = desk, caller, shortens
-        self._bridge = ToolBridge(desk)
+        self._bridge = bridge or ToolBridge(desk)
 
     async def definitions(self) -> tuple[ToolDefinition, ...]:
         """Return the caller's list."""

@@ -31,6 +31,7 @@ from agent_server.chat.loop import ChatLoop
 from agent_server.chat.prompts import system_prompt
 from agent_server.chat.toolbox import DeskToolbox
 from agent_server.desk import Desk
+from agent_server.tool_bridge import ToolBridge
 from core.access.approvals import ApprovalNotFound
 from core.access.model import ApprovalState, Caller
 from core.clock import china_today
@@ -76,6 +77,7 @@ class Turns:
 
     def __init__(self, desk: Desk, conversations: ConversationService, model: ModelClient) -> None:
         self._desk, self._conversations, self._model = desk, conversations, model
+        self._bridge = ToolBridge(desk)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._is_closing = False
 
@@ -188,12 +190,12 @@ class Turns:
         async with self._desk.unit_of_work(read_only=True) as uow:
             after = max(0, turn.claim.last_sequence - MOST_ENTRIES_READ)
             entries = await self._conversations.entries(uow, conversation, after=after, limit=MOST_ENTRIES_READ)
-            waits = await self._conversations.waits(uow, conversation)
+            waits = await self._conversations.waits(uow, conversation) if turn.decided is not None else ()
         tokens = min(MOST_HISTORY_TOKENS, limits.tokens // HISTORY_SHARE)
         history = fit(messages_of(entries, marker=conversation.marker), tokens=tokens)
         price = partial(cost_usd, self._model.name)
         loop = ChatLoop(self._model, services.clock, services.ids, limits, marker=conversation.marker, price=price)
-        toolbox = DeskToolbox(self._desk, turn.caller, shortens=self._model.is_configured)
+        toolbox = DeskToolbox(self._desk, turn.caller, shortens=self._model.is_configured, bridge=self._bridge)
         system = system_prompt(
             username=turn.caller.username or "somebody",
             team=turn.caller.team_name or "",

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -16,7 +17,9 @@ from core.clock import Clock
 from core.llm.model import ModelClient
 from core.llm.scripted import ScriptedClient, ScriptStep
 from core.settings import Settings
+from skills import modules
 from tests.support.rest_desk import RestDesk, rest_desk
+from tools.registry import Registry
 
 CHAT = "/agent/chat"
 ROUNDS = 2000
@@ -47,11 +50,17 @@ class ChatDesk:
         return made
 
 
+@cache
+def registry() -> Registry:
+    """One for all tests: it holds no state but contracts, which take time to make."""
+    return Registry.collect(modules())
+
+
 @asynccontextmanager
 async def chat_desk(
     settings: Settings, clock: Clock, *steps: ScriptStep, model: ModelClient | None = None
 ) -> AsyncIterator[ChatDesk]:
-    async with rest_desk(settings, clock) as rest:
+    async with rest_desk(settings, clock, registry()) as rest:
         given = model or ScriptedClient(steps)
         services = rest.desk.services
         rest.app = create_app(services, rest.desk.registry, rest.desk.dispatcher, model=given)
