@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from agent_server.cli.backtest_script import run_script
 from agent_server.cli.context import (
     NOT_FOUND,
     USAGE,
@@ -20,7 +21,6 @@ from agent_server.cli.context import (
     run,
     user_named,
 )
-from agent_server.cli.backtest_script import run_script
 from agent_server.cli.skill_command import ForUser, parse_pairs
 
 if TYPE_CHECKING:
