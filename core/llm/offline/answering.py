@@ -115,6 +115,14 @@ def _holding(row: Row, zh: bool) -> str:
     return f"{who}: {quantity} shares, last {price} ({day}), value {value}, unrealized {gain}"
 
 
+def _explained(body: Row, zh: bool) -> Report | None:
+    holding = body.get("holding")
+    if not isinstance(holding, Mapping):
+        return None
+    facts = tuple(_trade(row, zh) for row in _rows(body.get("facts")))
+    return Report(_holding(holding, zh) + ("。账目：" if zh else ". It rests on:"), facts)
+
+
 def _quotes(body: Row, zh: bool) -> Report:
     rows = tuple(_quote(row, zh) for row in _rows(body.get("quotes")))
     without = [line(item if isinstance(item, str) else _who(item)) for item in body.get("withoutPrice") or ()]
@@ -162,12 +170,12 @@ def _prices(row: Row, words: Sequence[str]) -> str:
 def _items(body: Row, zh: bool) -> Report | None:
     """Tell a list by the keys of its rows."""
     rows = _rows(body.get("items"))
-    total = body.get("total") or body.get("totalElements") or len(rows)
+    total = max(_total(body), len(rows))
     for key, make, names in LISTS:
         if rows and key in rows[0]:
             what = names[0] if zh else names[1]
             headline = f"{what}，共 {total} 条：" if zh else f"{what}, {total}:"
-            return Report(headline, tuple(make(row, zh) for row in rows), int(total))
+            return Report(headline, tuple(make(row, zh) for row in rows), total)
     return None
 
 
@@ -242,13 +250,16 @@ def _calendar(body: Row, zh: bool) -> Report | None:
 def _plain(body: Row, title: str, zh: bool) -> Report:
     """Tell any other result: its single values, then the rows of its first list."""
     single = [f"{name} {line(value)}" for name, value in body.items() if _is_plain(value) and value is not None]
-    name, rows = next(((key, _rows(value)) for key, value in body.items() if _rows(value)), ("", []))
+    rows = next((_rows(value) for value in body.values() if _rows(value)), [])
+    if not rows and any(value == [] for value in body.values()) and not _total(body):
+        return Report(f"{title}：没有记录。" if zh else f"{title}: nothing there.")
     headline = f"{title}{'：' if zh else ': '}" + ", ".join(single[: 2 * MOST_FIELDS])
-    if not rows:
-        empty = ("没有记录。" if zh else "nothing there.") if any(isinstance(v, list) for v in body.values()) else ""
-        return Report(headline.rstrip() + ("" if single else " ") + (empty if not single or empty else ""))
-    total = body.get("total") or body.get("totalElements") or len(rows)
-    return Report(headline or name, tuple(_fields(row) for row in rows), total if isinstance(total, int) else len(rows))
+    return Report(headline.rstrip(), tuple(_fields(row) for row in rows), max(_total(body), len(rows)))
+
+
+def _total(body: Row) -> int:
+    counts = (body.get(name) for name in ("total", "totalElements"))
+    return next((count for count in counts if isinstance(count, int)), 0)
 
 
 def _fields(row: Row) -> str:
@@ -297,6 +308,7 @@ def _change(now: Any, before: Any) -> str:
 
 SHAPES: Final[tuple[tuple[str, Callable[[Row, bool], Report | None]], ...]] = (
     ("holdings", _pnl),
+    ("holding", _explained),
     ("quotes", _quotes),
     ("bars", _bars),
     ("instruments", _instruments),

@@ -14,6 +14,10 @@ GREEN: Final = "green"
 SURE: Final = 4.0
 """The least score of a tool that is called without asking back."""
 OFFERED: Final = 3
+NEAR: Final = 1.5
+"""The least score of a tool that is offered as near."""
+DAILY: Final = ("pnl_get", "portfolio_list", "quote_get")
+"""What is offered when nothing is near: parts of tool names."""
 _WORD: Final = re.compile(r"[a-z]{3,}|[\u4e00-\u9fff]+")
 
 
@@ -30,8 +34,15 @@ class Choice:
 
     @property
     def nearest(self) -> tuple[ToolDefinition, ...]:
-        """The reading tools that come nearest."""
-        return tuple(tool for _, tool in self.ranked if tool.tier == GREEN)[:OFFERED]
+        """The reading tools that come nearest; none when none is near."""
+        return tuple(tool for score, tool in self.ranked if tool.tier == GREEN and score >= NEAR)[:OFFERED]
+
+    @property
+    def daily(self) -> tuple[ToolDefinition, ...]:
+        """The reading tools that people ask for every day."""
+        reading = [tool for _, tool in self.ranked if tool.tier == GREEN]
+        known = [tool for part in DAILY for tool in reading if tool.name.endswith(part)]
+        return tuple(known or reading)[:OFFERED]
 
 
 def choose(question: Question, tools: Sequence[ToolDefinition]) -> Choice:
@@ -41,26 +52,25 @@ def choose(question: Question, tools: Sequence[ToolDefinition]) -> Choice:
     return Choice(tuple(sorted(scored, key=lambda pair: (-pair[0], pair[1].tier != GREEN, pair[1].name))))
 
 
+def unserved(question: Question, tools: Sequence[ToolDefinition]) -> bool:
+    """Tell whether the question speaks of a topic that none of the tools serves."""
+    spoken = [topic for topic in vocabulary().topics if topic.spoken_of(question.rest)]
+    return any(not any(hint in tool.name for hint in topic.hints for tool in tools) for topic in spoken)
+
+
 def _score(question: Question, tool: ToolDefinition, terms: dict[str, float]) -> float:
-    known = sum(
-        max((weight for hint, weight in topic.hints.items() if hint in tool.name), default=0.0)
-        for topic in vocabulary().topics
-        if topic.spoken_of(question.rest)
-    )
+    known = sum(topic.weight(tool.name) for topic in vocabulary().topics if topic.spoken_of(question.rest))
     return known + _changes(question, tool) + _own_words(tool, terms) + _fit(question, tool)
 
 
 def _changes(question: Question, tool: ToolDefinition) -> float:
-    """Weigh verbs of change; asked about the past or for advice they say nothing, and no change is offered."""
+    """Weigh verbs of change. In a question about the past or for advice most say nothing, and no change is offered."""
     if tool.tier == GREEN:
         return 0.0
+    spoken = [topic for topic in vocabulary().changes if topic.spoken_of(question.rest)]
     if any(contains(question.rest, word) for word in vocabulary().past):
-        return -10.0
-    return sum(
-        max((weight for hint, weight in topic.hints.items() if hint in tool.name), default=0.0)
-        for topic in vocabulary().changes
-        if topic.spoken_of(question.rest)
-    )
+        spoken = [topic for topic in spoken if topic.firm]
+    return sum(topic.weight(tool.name) for topic in spoken) if spoken else -10.0
 
 
 def _own_words(tool: ToolDefinition, terms: dict[str, float]) -> float:

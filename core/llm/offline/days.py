@@ -50,10 +50,10 @@ def _without_year(month: int, day: str, today: date) -> date | None:
 
 
 def _weekday(place: int, which: str, today: date) -> date:
-    """Return a day of this week or the last one; without a word the latest that is not in the future."""
+    """Return a day of this week, the last or the next; without a word the latest that is not in the future."""
     monday = today - timedelta(days=today.weekday())
-    if which.startswith("上"):
-        return monday + timedelta(days=place - 7)
+    if which[:1] in {"上", "下"}:
+        return monday + timedelta(days=place + (7 if which[0] == "下" else -7))
     if which:
         return monday + timedelta(days=place)
     return today - timedelta(days=(today.weekday() - place) % 7)
@@ -62,6 +62,8 @@ def _weekday(place: int, which: str, today: date) -> date:
 def _english_weekday(match: re.Match[str], today: date) -> date:
     place = WEEKDAYS.index(match[2])
     back = (today.weekday() - place) % 7
+    if match[1] == "next":
+        return today + timedelta(days=7 - back)
     return today - timedelta(days=back or (7 if match[1] else 0))
 
 
@@ -74,7 +76,8 @@ def _last(count: int, unit: str, today: date) -> Span:
 
 def _week(today: date, *, back: int) -> Span:
     monday = today - timedelta(days=today.weekday() + 7 * back)
-    return monday, min(today, monday + timedelta(days=6))
+    sunday = monday + timedelta(days=6)
+    return monday, min(today, sunday) if back >= 0 else sunday
 
 
 def _month(today: date, *, back: bool) -> Span:
@@ -120,11 +123,12 @@ PATTERNS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], Fou
     ),
     (re.compile(r"\bpast (week|month|year)\b"), lambda m, today: _last(1, m[1], today)),
     (
-        re.compile(r"(上个?|本|这个?)?(?:周|星期|礼拜)([一二三四五六日天])"),
+        re.compile(r"([上下]个?|本|这个?)?(?:周|星期|礼拜)([一二三四五六日天])"),
         lambda m, today: _weekday(HAN_WEEKDAYS.index(m[2].replace("天", "日")), m[1] or "", today),
     ),
-    (re.compile(rf"\b(?:(last) )?({'|'.join(WEEKDAYS)})\b"), _english_weekday),
+    (re.compile(rf"\b(?:(last|next) )?({'|'.join(WEEKDAYS)})\b"), _english_weekday),
     (re.compile(r"上个?(?:周|星期)|\blast week\b"), lambda _, today: _week(today, back=1)),
+    (re.compile(r"下个?(?:周|星期)|\bnext week\b"), lambda _, today: _week(today, back=-1)),
     (re.compile(r"[本这]个?(?:周|星期)|\bthis week\b"), lambda _, today: _week(today, back=0)),
     (re.compile(r"上个?月|\blast month\b"), lambda _, today: _month(today, back=True)),
     (re.compile(r"[本这]个?月|\bthis month\b"), lambda _, today: _month(today, back=False)),

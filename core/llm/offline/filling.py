@@ -44,12 +44,13 @@ class Filled:
 
 def fill(schema: Mapping[str, Any], question: Question) -> Filled:
     """Read the arguments of a tool from a question."""
+    required = tuple(schema.get("required", ()))
     arguments: dict[str, Any] = {}
     for name, shape in schema.get("properties", {}).items():
-        value = _value(name, shape, question)
+        value = _value(name, shape, question) if name in required or name not in TEXT_NAMES else None
         if value is not None:
             arguments[name] = value
-    return Filled(arguments, tuple(name for name in schema.get("required", ()) if name not in arguments))
+    return Filled(arguments, tuple(name for name in required if name not in arguments))
 
 
 def takes_codes(schema: Mapping[str, Any]) -> bool:

@@ -1,14 +1,20 @@
-"""What the stand-in does next: which tool to call, or what to say."""
+"""What the stand-in does next: which tool to call, or what to say.
+
+A turn has one target, the tool that answers the question. What the question says by name only is looked up first: an
+instrument by the search for instruments, an id in the list it comes from. A target that is no tool of its own is found,
+described and called through the three tools that reach every skill.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from core.llm.model import ToolDefinition
 from core.llm.offline.answering import answer, line, unwrapped
-from core.llm.offline.choosing import GREEN, Choice, choose
+from core.llm.offline.choosing import GREEN, Choice, choose, unserved
 from core.llm.offline.filling import Filled, fill
 from core.llm.offline.question import Question
+from core.llm.offline.topics import contains
 from core.llm.offline.wording import Wording, wording
 
 FIND_INSTRUMENT: Final = "market_instrument_search"
@@ -17,6 +23,25 @@ DESCRIBE_SKILL: Final = "skills_describe"
 CALL_SKILL: Final = "skills_call"
 META: Final = frozenset({FIND_SKILL, DESCRIBE_SKILL, CALL_SKILL})
 MOST_SKILLS: Final = 50
+MOST_CALLS: Final = 6
+"""More calls than any plan has; ends what could only be a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The list an id comes from: the tool, the key of the id in its rows, and the keys of what a person would say."""
+
+    tool: str
+    key: str
+    names: tuple[str, ...]
+
+
+LISTS: Final = {
+    "asset_id": Ids("dataasset_list", "id", ("assetName",)),
+    "position_id": Ids("investment_stock_portfolio_list", "positionId", ("symbol", "name")),
+    "result_id": Ids("investment_stock_backtest_list", "id", ("name",)),
+}
+"""By the argument that takes the id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +61,12 @@ class Done:
     result: Mapping[str, Any]
     is_error: bool
 
+    def rows(self, key: str) -> list[Mapping[str, Any]]:
+        """Return the rows of a list in the answer."""
+        body, _ = unwrapped(self.result)
+        listed = body.get(key)
+        return [row for row in listed if isinstance(row, Mapping)] if isinstance(listed, list) else []
+
 
 class Planner:
     """Plans the turn of one question over the tools on offer.
@@ -50,85 +81,95 @@ class Planner:
         if self._choice.best is None and question.is_bare and earlier is not None:
             self._question = _continued(question, earlier)
             self._choice = choose(self._question, self._direct)
-        self._say: Wording = wording(zh=question.is_chinese)
+        self._say: Wording = wording(zh=self._question.is_chinese)
 
     def next_step(self, done: Sequence[Done]) -> Ask | str:
         """Return the next call, or the answer, after the calls already made for this question."""
-        if not done:
-            return self._first()
-        last = done[-1]
-        if last.is_error:
+        last = done[-1] if done else None
+        if last is not None and last.is_error:
             return self._closed(self._say.failed.format(reason=line(last.result.get("message") or last.result)))
-        if last.name == FIND_SKILL:
+        if last is not None and last.name == FIND_SKILL:
             return self._among_all(last)
-        if last.name == DESCRIBE_SKILL:
-            return self._described(last)
-        if last.name == FIND_INSTRUMENT and self._choice.best is not None and self._choice.best.name != FIND_INSTRUMENT:
-            return self._resolved(last)
-        return self._closed(answer(last.result, title=self._title(last, done), zh=self._question.is_chinese))
-
-    def _first(self) -> Ask | str:
-        best = self._choice.best
-        if best is None:
-            if FIND_SKILL in self._offered and self._offered[FIND_SKILL].tier == GREEN:
-                return Ask(FIND_SKILL, {"text": "", "limit": MOST_SKILLS})
+        manual = next((item for item in done if item.name == DESCRIBE_SKILL), None)
+        if not done and (self._choice.best is None or self._hidden) and self._may(FIND_SKILL):
+            return Ask(FIND_SKILL, {"text": "", "limit": MOST_SKILLS})
+        target = _as_tool(manual.result) if manual is not None else self._choice.best
+        if target is None:
             return self._unsure(self._choice)
-        if best.tier != GREEN:
-            return self._changes_things(best)
-        filled = fill(best.parameters, self._question)
+        if target.tier != GREEN or (manual is not None and manual.result.get("needsApproval")):
+            return self._changes_things(target)
+        if last is not None and last.name in {target.name, CALL_SKILL}:
+            return self._closed(answer(last.result, title=self._name(target), zh=self._question.is_chinese))
+        return self._toward(target, done, is_hidden=manual is not None)
+
+    @property
+    def _hidden(self) -> bool:
+        """Whether the question is about something that no tool of its own serves."""
+        return unserved(self._question, self._direct)
+
+    def _toward(self, target: ToolDefinition, done: Sequence[Done], *, is_hidden: bool) -> Ask | str:
+        """Call the target, or first what it needs."""
+        question, said = self._question, None
+        for item in done:
+            if item.name == FIND_INSTRUMENT:
+                question, said = self._with_instrument(question, item)
+        filled = fill(target.parameters, question)
+        known = _ids(filled, question, done)
+        filled = Filled(filled.arguments | known, tuple(name for name in filled.missing if name not in known))
+        if said is not None and filled.lacks_code:
+            return self._closed(said)
         if not filled.missing:
-            return Ask(best.name, filled.arguments)
-        if filled.lacks_code and self._question.names and self._may(FIND_INSTRUMENT):
-            return Ask(FIND_INSTRUMENT, {"text": self._question.names[0]})
-        return self._without(best, filled)
+            is_own = not is_hidden
+            return Ask(target.name, filled.arguments) if is_own else _through(target.name, filled.arguments)
+        return self._lookup(filled, question, done) or self._without(target, filled)
 
-    def _without(self, best: ToolDefinition, filled: Filled) -> Ask | str:
-        """Go on without an argument that the question does not say: with the list it comes from, or ask for it."""
-        for other in self._choice.nearest:
-            same_family = other.name.rpartition("_")[0] == best.name.rpartition("_")[0]
-            instead = fill(other.parameters, self._question)
-            if other is not best and same_family and not instead.missing:
-                return Ask(other.name, instead.arguments)
-        what = self._say.code if filled.lacks_code else ", ".join(filled.missing)
-        return self._closed(self._say.missing.format(title=self._name(best), what=what))
+    def _lookup(self, filled: Filled, question: Question, done: Sequence[Done]) -> Ask | None:
+        """Return the call that finds what is missing, unless it has been made."""
+        made = {item.name for item in done}
+        if filled.lacks_code:
+            may = self._may(FIND_INSTRUMENT) and question.names and FIND_INSTRUMENT not in made
+            return Ask(FIND_INSTRUMENT, {"text": question.names[0]}) if may else None
+        source = LISTS.get(filled.missing[0])
+        if source is None or source.tool in made or len(made) >= MOST_CALLS or not self._may(source.tool):
+            return None
+        return Ask(source.tool, {})
 
-    def _resolved(self, found: Done) -> Ask | str:
-        """Go on with the instrument that a name meant, if it meant one."""
-        body, _ = unwrapped(found.result)
-        rows = [row for row in body.get("instruments") or () if isinstance(row, Mapping)]
-        name = str(found.arguments.get("text", ""))
+    def _with_instrument(self, question: Question, found: Done) -> tuple[Question, str | None]:
+        """Return the question with the code a name meant; with several or none, what to say instead."""
+        name, rows = str(found.arguments.get("text", "")), found.rows("instruments")
         exact = [row for row in rows if row.get("name") == name] or rows
-        best = self._choice.best
-        if best is None or len(exact) != 1:
-            listed = answer(found.result, title="", zh=self._question.is_chinese)
-            asks = self._say.which if rows else self._say.unknown
-            return self._closed(f"{asks.format(name=line(name))}\n{listed}" if rows else asks.format(name=line(name)))
-        question = _with_code(self._question, str(exact[0].get("symbol", "")))
-        return Ask(best.name, fill(best.parameters, question).arguments)
+        if len(exact) == 1:
+            return replace(question, codes=(str(exact[0].get("symbol", "")),)), None
+        if not rows:
+            return question, self._say.unknown.format(name=line(name))
+        listed = answer(found.result, title="", zh=question.is_chinese)
+        return question, f"{self._say.which.format(name=line(name))}\n{listed}"
+
+    def _without(self, target: ToolDefinition, filled: Filled) -> Ask | str:
+        """Go on without what the question does not say: show the list it is in, or ask for it."""
+        source = LISTS.get(filled.missing[0])
+        if source is not None and self._may(source.tool):
+            what = f"{filled.missing[0]} ({self._name(self._offered[source.tool])})"
+        else:
+            what = self._say.code if filled.lacks_code else ", ".join(filled.missing)
+        return self._closed(self._say.missing.format(title=self._name(target), what=what))
 
     def _among_all(self, found: Done) -> Ask | str:
         """Choose among every skill of the caller, also those that are no tools of their own."""
-        listed = [row for row in found.result.get("skills") or () if isinstance(row, Mapping)]
-        choice = choose(self._question, [_as_tool(row) for row in listed])
-        if choice.best is None:
+        listed = [_as_tool(row) for row in found.rows("skills")]
+        choice = choose(self._question, listed)
+        best = choice.best
+        if best is None:
             return self._unsure(choice)
-        if choice.best.tier != GREEN:
-            return self._changes_things(choice.best)
-        return Ask(DESCRIBE_SKILL, {"name": choice.best.name})
-
-    def _described(self, manual: Done) -> Ask | str:
-        schema = manual.result.get("inputSchema")
-        tool = _as_tool(manual.result)
-        if tool.tier != GREEN or manual.result.get("needsApproval") or not isinstance(schema, Mapping):
-            return self._changes_things(tool)
-        filled = fill(schema, self._question)
-        if filled.missing:
-            what = self._say.code if filled.lacks_code else ", ".join(filled.missing)
-            return self._closed(self._say.missing.format(title=self._name(tool), what=what))
-        return Ask(CALL_SKILL, {"name": tool.name, "arguments": filled.arguments})
+        if best.tier != GREEN:
+            return self._changes_things(best)
+        if best.name in self._offered:
+            return self._toward(self._offered[best.name], (), is_hidden=False)
+        return Ask(DESCRIBE_SKILL, {"name": best.name})
 
     def _unsure(self, choice: Choice) -> str:
-        offered = "\n".join(f"- {self._name(tool)}: {line(tool.description)}" for tool in choice.nearest)
+        nearest = choice.nearest or choose(self._question, self._direct).daily
+        offered = "\n".join(f"- {self._name(tool)}: {line(tool.description)}" for tool in nearest)
         return self._closed(f"{self._say.unsure}\n{offered}" if offered else self._say.nothing)
 
     def _changes_things(self, tool: ToolDefinition) -> str:
@@ -143,34 +184,41 @@ class Planner:
     def _name(self, tool: ToolDefinition) -> str:
         return (tool.title_zh if self._question.is_chinese else tool.title) or tool.title or tool.name
 
-    def _title(self, last: Done, done: Sequence[Done]) -> str:
-        if last.name != CALL_SKILL:
-            return self._name(self._offered[last.name]) if last.name in self._offered else last.name
-        manual = next((item for item in reversed(done) if item.name == DESCRIBE_SKILL), None)
-        return self._name(_as_tool(manual.result)) if manual is not None else last.name
+
+def _ids(filled: Filled, question: Question, done: Sequence[Done]) -> dict[str, Any]:
+    """Return the ids found in lists for what the question calls by name; a list of one needs no name."""
+    found: dict[str, Any] = {}
+    for missing in filled.missing:
+        source = LISTS.get(missing)
+        rows = [row for item in done if source and item.name == source.tool for row in item.rows("items")]
+        named = [row for row in rows if source and _is_named(row, source.names, question)]
+        chosen = named or rows
+        if source is not None and len(chosen) == 1:
+            found[missing] = chosen[0].get(source.key)
+    return found
+
+
+def _is_named(row: Mapping[str, Any], names: tuple[str, ...], question: Question) -> bool:
+    said = question.text.lower()
+    values = [str(row.get(name) or "").lower() for name in names]
+    bare = [value.partition(".")[0] for value in values]
+    return any(value and contains(said, value) for value in (*values, *bare))
+
+
+def _through(name: str, arguments: dict[str, Any]) -> Ask:
+    return Ask(CALL_SKILL, {"name": name, "arguments": arguments})
 
 
 def _as_tool(row: Mapping[str, Any]) -> ToolDefinition:
     """Return a skill as a search or a description tells of it. One without a tier counts as red."""
+    schema = row.get("inputSchema")
     return ToolDefinition(
         name=str(row.get("name", "")),
         description=str(row.get("summary") or row.get("description") or ""),
-        parameters=row.get("inputSchema") or {},
+        parameters=schema if isinstance(schema, Mapping) else {},
         title=str(row.get("title", "")),
         title_zh=str(row.get("titleZh", "")),
         tier=str(row.get("risk") or "red"),
-    )
-
-
-def _with_code(question: Question, code: str) -> Question:
-    return Question(
-        text=question.text,
-        rest=question.rest,
-        is_chinese=question.is_chinese,
-        codes=(code,),
-        days=question.days,
-        span=question.span,
-        numbers=question.numbers,
     )
 
 
@@ -178,7 +226,7 @@ def _continued(question: Question, earlier: Question) -> Question:
     """Return the earlier question about the codes and days of the new one."""
     has_days = bool(question.days or question.span)
     return Question(
-        text=earlier.text,
+        text=f"{earlier.text} {question.text}",
         rest=f"{earlier.rest} {question.rest}",
         is_chinese=question.is_chinese or earlier.is_chinese,
         codes=question.codes or earlier.codes,

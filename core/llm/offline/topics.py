@@ -13,10 +13,18 @@ _ASCII = re.compile(r"[\x00-\x7f]+")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Words of a question, and how much each says for tools whose name contains a hint."""
+    """Words of a question, and how much they say for tools whose name contains a hint.
+
+    A `firm` verb of change is meant as one, whatever else the question says.
+    """
 
     words: tuple[str, ...]
     hints: Mapping[str, float]
+    firm: bool = False
+
+    def weight(self, tool_name: str) -> float:
+        """Return what the topic says for a tool."""
+        return max((weight for hint, weight in self.hints.items() if hint in tool_name), default=0.0)
 
     def spoken_of(self, text: str) -> bool:
         """Tell whether a text in lower case uses one of the words."""
@@ -44,7 +52,7 @@ def contains(text: str, word: str) -> bool:
     """Tell whether a text uses a word: English as a whole word, Chinese anywhere."""
     if not _ASCII.fullmatch(word):
         return word in text
-    return re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![a-z0-9])", text) is not None
+    return re.search(rf"(?<![a-z0-9_]){re.escape(word)}(?![a-z0-9_])", text) is not None
 
 
 @cache
@@ -62,4 +70,6 @@ def vocabulary() -> Vocabulary:
 
 
 def _topics(listed: Iterable[Mapping[str, Any]]) -> tuple[Topic, ...]:
-    return tuple(Topic(tuple(word.lower() for word in one["words"]), one["tools"]) for one in listed)
+    return tuple(
+        Topic(tuple(word.lower() for word in one["words"]), one["tools"], bool(one.get("firm"))) for one in listed
+    )
