@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from core.backtest.collector import rare_collection
 from core.backtest.model import Listing
 from core.backtest.outcome import BacktestResult
 from core.backtest.request import RunRequest
@@ -96,9 +97,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - the named parameters of the original, 
         progress=progress,
         clock=clock or SystemClock(),
     )
-    return run_single(
-        request, strategy, asset=asset, filter_value=filter_value, bars=bars, actions=actions, listing=listing
-    )
+    with rare_collection():
+        return run_single(
+            request, strategy, asset=asset, filter_value=filter_value, bars=bars, actions=actions, listing=listing
+        )
 
 
 def backtest_portfolio(
@@ -122,6 +124,7 @@ def backtest_portfolio(
 
     request = RunRequest.of(parameters)
     order = list(assets if assets is not None else strategies)
-    return run_portfolio(
-        request, strategies, order, bars=bars or {}, asset=asset, actions=actions or {}, listings=listings or {}
-    )
+    with rare_collection():
+        return run_portfolio(
+            request, strategies, order, bars=bars or {}, asset=asset, actions=actions or {}, listings=listings or {}
+        )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from core.backtest.collector import rare_collection
 from core.backtest.context import Context
 from core.backtest.corporate_actions import DueAction
 from core.backtest.history import BLOCK, HistoryWriter
@@ -74,7 +73,7 @@ class CallbackRun:
     def run(self) -> None:
         """Walk through all bars. Raises `StrategyFailed` and `RunStopped`."""
         holding, size = self.holding, len(self.holding.bars)
-        with rare_collection(), self._watch(size) as watch:
+        with self._watch(size) as watch:
             if self.hooks.on_start is not None:
                 self.hooks.on_start(self.context)
             self.hook = "on_bar"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.problems import BarsInvalid, ParameterInvalid
+from core.matching import column_kernel
 
 Moments = NDArray[np.datetime64]
 COMPACT: Final = 8
@@ -29,6 +30,9 @@ def moments_of(values: Sequence[Any] | NDArray[Any]) -> Moments:
 
     Days where no value has a time, else milliseconds. Raises `BarsInvalid` naming the row.
     """
+    quick = _plain_days(values)
+    if quick is not None:
+        return quick
     array = np.asarray(values)
     if array.dtype.kind == "M":
         if np.isnat(array).any():
@@ -59,12 +63,8 @@ def day_of(value: str | date | int | None, *, name: str) -> np.datetime64 | None
 
 def numbers_of(days: Moments) -> NDArray[np.int64]:
     """Return days as the numbers YYYYMMDD."""
-    whole = days.astype(DAY)
-    years = whole.astype("datetime64[Y]")
-    months = whole.astype("datetime64[M]")
-    year = years.astype(np.int64) + 1970
-    month = (months - years).astype(np.int64) + 1
-    numbers: NDArray[np.int64] = year * 10_000 + month * 100 + (whole - months).astype(np.int64) + 1
+    numbers = np.empty(len(days), dtype=np.int64)
+    column_kernel.day_numbers(days.astype(DAY).view(np.int64), numbers)
     return numbers
 
 
@@ -73,14 +73,25 @@ def _read(texts: list[Any]) -> Moments:
     first = texts[0] if texts else ""
     if isinstance(first, date) and not isinstance(first, datetime):
         return np.array(texts, dtype=DAY)
-    if isinstance(first, str) and set(map(len, texts)) == {ISO_DAY} and {text[4] for text in texts} == {"-"}:
-        return np.array(texts, dtype=DAY)
     iso = [spelled(str(text)) for text in texts]
     if not all(map(_is_iso, iso)):
         raise ValueError
     if max(map(len, iso), default=0) == ISO_DAY:
         return np.array(iso, dtype=DAY)
     return _shortest(np.array(iso, dtype=MILLISECOND))
+
+
+def _plain_days(values: object) -> Moments | None:
+    """Read a list of texts that are all days of one spelling at once; None where one of them is anything else."""
+    if not isinstance(values, list) or not values or not isinstance(values[0], str):
+        return None
+    width = len(values[0])
+    if width not in {COMPACT, ISO_DAY} or set(map(type, values)) != {str} or set(map(len, values)) != {width}:
+        return None
+    letters = np.frombuffer("".join(values).encode(errors="replace"), dtype=np.uint8)
+    days = np.empty(len(values), dtype=np.int64)
+    fits = letters.size == width * len(values) and column_kernel.read_days(letters, width, days)
+    return days.view(DAY) if fits else None
 
 
 def _is_iso(text: Any) -> bool:

@@ -1,4 +1,7 @@
-"""The fingerprint of a run: sha256 over data, code, parameters and rules. Equal fingerprints give equal results."""
+"""The fingerprint of a run: sha256 over data, code, parameters and rules. Equal fingerprints give equal results.
+
+Of a column of data it takes the BLAKE2b digest, which is the fastest there is for a million bars.
+"""
 
 import hashlib
 import json
@@ -10,13 +13,18 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.backtest.bars import CheckedBars
 from core.backtest.model import Listing
 from core.market import rules
 from core.market.model import CorporateAction
 
-ENGINE_VERSION: Final = 1
-"""Raised when the same orders would end differently."""
+ENGINE_VERSION: Final = 2
+"""Raised when the same orders would end differently, or the fingerprint is made in another way."""
+SMALLEST: Final = -(2**31)
+LARGEST: Final = 2**31 - 1
 PLAIN: Final = (str, int, float, bool, bytes, Decimal, date, datetime, type(None))
 
 
@@ -29,13 +37,27 @@ def fingerprint(
     digest = hashlib.sha256(f"{ENGINE_VERSION} {rules_version()}".encode())
     for bars, listing, actions in series:
         digest.update(f"{bars.places} {listing!r} {list(actions)!r}".encode())
-        for name in sorted(bars.prices):
-            digest.update(name.encode() + bars.prices[name].tobytes())
-        digest.update(bars.times.tobytes() + (b"" if bars.volume is None else bars.volume.tobytes()))
+        columns = {name: bars.prices[name] for name in sorted(bars.prices)}
+        times = bars.times.astype(np.int64)
+        columns["times"] = np.concatenate((times[:1], np.diff(times)))
+        if bars.volume is not None:
+            columns["volume"] = bars.volume
+        for name, column in columns.items():
+            digest.update(name.encode() + _digest_of(column))
     for strategy in strategies:
         digest.update(_code_of(strategy))
     digest.update(json.dumps(parameters, sort_keys=True, default=str).encode())
     return digest.hexdigest()
+
+
+def _digest_of(column: NDArray[np.integer[Any]]) -> bytes:
+    """Return a digest of whole numbers, in half of the bytes where they fit."""
+    digest, rest = hashlib.blake2b(column[:1].tobytes()), column[1:]
+    if len(rest) and SMALLEST <= rest.min() and rest.max() <= LARGEST:
+        rest = rest.astype(np.int32)
+    digest.update(bytes([rest.itemsize]))
+    digest.update(rest.tobytes())
+    return digest.digest()
 
 
 @lru_cache(maxsize=1)

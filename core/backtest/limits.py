@@ -6,11 +6,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.backtest.bars import CheckedBars
+from core.backtest.bars import CheckedBars, floats_of
 from core.backtest.model import Listing
 from core.backtest.problems import BarsInvalid, ColumnMissing
 from core.market import rules, rules_table
 from core.market.model import Board, InstrumentKind
+from core.matching import column_kernel
 from core.matching.model import UNLIMITED
 
 Integers = NDArray[np.int64]
@@ -50,11 +51,10 @@ def _published(bars: CheckedBars) -> tuple[Integers, Integers] | None:
     down = next((column for name in DOWN_COLUMNS if (column := bars.column(name)) is not None), None)
     if up is None or down is None:
         return None
-    low, high = np.asarray(down, dtype=np.float64), np.asarray(up, dtype=np.float64)
-    scale = 10**bars.places
-    lowest = np.where(np.isfinite(low), np.rint(np.nan_to_num(low) * scale), 0)
-    highest = np.where(np.isfinite(high) & (high > 0), np.rint(np.nan_to_num(high) * scale), UNLIMITED)
-    return lowest.astype(np.int64), highest.astype(np.int64)
+    scale, lowest, highest = float(10**bars.places), np.empty(len(bars), np.int64), np.empty(len(bars), np.int64)
+    column_kernel.published_limits(floats_of(down), scale, 0, lowest)
+    column_kernel.published_limits(floats_of(up), scale, UNLIMITED, highest)
+    return lowest, highest
 
 
 def _reference(bars: CheckedBars) -> tuple[Integers, int]:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.model import Order, ResultSink
-from core.backtest.order_list import OrderList
 from core.backtest.problems import PortMissing
 from core.matching.model import ReasonCode
 from core.performance.measure import Performance
@@ -91,8 +90,9 @@ class BacktestResult:
     @property
     def reasons(self) -> dict[str, int]:
         """How many orders ended with each reason, the most frequent first."""
-        if isinstance(self.order_list, OrderList):
-            return self.order_list.reasons()
+        counted: Callable[[], dict[str, int]] | None = getattr(self.order_list, "reasons", None)
+        if counted is not None:
+            return counted()
         return dict(Counter(order.reason.value for order in self.order_list).most_common())
 
     def summary(self) -> str:

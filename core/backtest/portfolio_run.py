@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.callback import Hooks, hooks_of
-from core.backtest.collector import rare_collection
 from core.backtest.context import Context
 from core.backtest.fingerprint import fingerprint
 from core.backtest.history import BLOCK, HistoryWriter
@@ -83,7 +82,7 @@ class PortfolioRun:
 
     def run(self) -> None:
         """Walk through all bars. Raises `StrategyFailed` and `RunStopped`."""
-        with rare_collection(), self._watch() as watch:
+        with self._watch() as watch:
             self._call("on_start", self.seats, lambda seat: seat.hooks.on_start)
             self.hook = "on_bar"
             for tick in range(len(self.times)):

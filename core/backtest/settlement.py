@@ -368,11 +368,11 @@ def _quotes(bars: CheckedBars, terms: FillTerms, price: str, gaps: NDArray[np.bo
 def _terms_table(terms: FillTerms, factor: int, divisor: int) -> Integers:
     """Put the rules into one row; tables of fewer rows than others are filled up with rows that mean nothing."""
     charge_rows, tick_rows = max(map(len, terms.charges)), max(map(len, terms.ticks))
-    parts = [*terms.settings, *terms.lots, *terms.rest_lots, factor, divisor, charge_rows, tick_rows]
+    parts = [terms.settings, terms.lots, terms.rest_lots, np.array([factor, divisor, charge_rows, tick_rows])]
     for charges, ticks in zip(terms.charges, terms.ticks, strict=True):
-        parts += [*charges.ravel(), *[0] * (at.CHARGE_SIZE * (charge_rows - len(charges)))]
-        parts += [*ticks.ravel(), *[UNLIMITED, 1] * (tick_rows - len(ticks))]
-    return np.array(parts, dtype=np.int64)
+        parts += [charges.ravel(), np.zeros(at.CHARGE_SIZE * (charge_rows - len(charges)), dtype=np.int64)]
+        parts += [ticks.ravel(), np.array([UNLIMITED, 1] * (tick_rows - len(ticks)), dtype=np.int64)]
+    return np.concatenate(parts)
 
 
 SIDES: Final = {BUY: Side.BUY, SELL: Side.SELL, at.NO_SIDE: None}

@@ -141,16 +141,23 @@ def _settings(
 
 def _regimes(bars: CheckedBars) -> tuple[list[date], list[int]]:
     """Split the bars where a rule on costs or price steps changes; return a day of each stretch."""
+    days = bars.times.astype("datetime64[D]")
+    stretches = np.unique(np.searchsorted(days, _turns(), side="left"))
+    starts = np.unique(np.concatenate(([0], stretches[stretches < len(days)])))
+    regime = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(days))))
+    return days[starts].tolist(), regime.tolist()
+
+
+@lru_cache(maxsize=1)
+def _turns() -> NDArray[np.datetime64]:
+    """Return the days on which a rule on costs or price steps begins, or is over."""
     tables: Iterable[Rule[Any]] = (*costs.STAMP_DUTY, *costs.TRANSFER_FEE, *costs.HK_FEES, *rules_table.TICKS)
     starts = {row.first_date for row in tables if row.first_date}
     starts |= {row.last_date + ONE_DAY for row in tables if row.last_date}
-    days = bars.times.astype("datetime64[D]")
-    bounds = np.array(sorted(starts), dtype="datetime64[D]")
-    used, regime = np.unique(np.searchsorted(bounds, days, side="right"), return_inverse=True)
-    firsts = [days[int(np.argmax(regime == place))].item() for place in range(len(used))]
-    return firsts, regime.tolist()
+    return np.array(sorted(starts), dtype="datetime64[D]")
 
 
+@lru_cache(maxsize=1024)
 def _charges(listing: Listing, day: date, asked: CostSettings) -> Integers:
     """Return the fees of a day. Handling and regulatory fees are inside a broker's commission."""
     is_fund, is_hk = listing.kind is InstrumentKind.FUND, listing.exchange is Exchange.HKEX
@@ -193,6 +200,7 @@ def _charge_row(charge: Charge, listing: Listing) -> list[int]:
     ]
 
 
+@lru_cache(maxsize=1024)
 def _ticks(listing: Listing, day: date, places: int) -> Integers:
     scope = Scope.HK if listing.exchange is Exchange.HKEX else Scope.MAINLAND
     scope = Scope.FUND if scope is Scope.MAINLAND and listing.kind is InstrumentKind.FUND else scope
