@@ -36,15 +36,14 @@ _WATCH: Final = _Watch()
 
 
 @contextmanager
-def guarded(*, loopback: bool) -> Iterator[Guard]:
-    """Refuse every connection within the block, except to this machine where `loopback` says so."""
+def guarded(guard: Guard) -> Iterator[None]:
+    """Refuse every connection within the block, except to this machine where the guard says so."""
     if not _WATCH.is_installed:
         sys.addaudithook(_hook)
         _WATCH.is_installed = True
-    outer, guard = _WATCH.guard, Guard(loopback)
-    _WATCH.guard = guard
+    outer, _WATCH.guard = _WATCH.guard, guard
     try:
-        yield guard
+        yield
     finally:
         _WATCH.guard = outer
 

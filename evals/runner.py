@@ -1,11 +1,11 @@
-"""Plays cases: the real chat loop, dispatcher and stores, the real SDKs of both providers on a scripted network.
+"""Plays cases: the real chat loop, dispatcher and stores, with a scripted network under the real SDKs, or a real model.
 
-A case gets a desk of its own, its principals, its script. Nothing sleeps: waits move the frozen clock.
+A case gets a desk of its own, its principals, its script. Nothing sleeps in a replay: waits move the frozen clock.
 """
 
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -13,7 +13,9 @@ from typing import Final
 from agent_server.chat.budget import TurnLimits
 from agent_server.chat.events import ChatEvent, TokensUsed, TurnDone, WaitingCall
 from agent_server.chat.loop import ChatLoop
+from agent_server.chat.prompts import system_prompt
 from agent_server.chat.toolbox import Toolbox
+from core.clock import china_today
 from core.errors import DeskError
 from core.llm.model import Message, ModelClient, UserMessage
 from core.llm.retrying import Retries, Sleep
@@ -21,7 +23,7 @@ from evals import state
 from evals.answers import found_at
 from evals.loader import Case
 from evals.model import Phase, Turn
-from evals.network_guard import guarded
+from evals.network_guard import Guard, guarded
 from evals.people import Credentials, Persons, admit
 from evals.problems import ScriptProblem
 from evals.recording_toolbox import RecordingToolbox
@@ -30,7 +32,6 @@ from evals.scorers import PhaseScorer, attack_succeeded, over_budget
 from evals.script import Script, reason_of
 from evals.scripted_provider import ScriptedProvider
 from evals.substitution import substitute
-from evals.system_text import system_text
 from evals.toolboxes import toolbox
 from evals.turn_checks import check_turn
 from evals.wire import WireFormat
@@ -41,6 +42,8 @@ MODEL: Final = "scripted"
 NO_SOCKET: Final = frozenset({"mcp-memory", "chat"})
 SMOKE_TRANSPORTS: Final = ("mcp-stdio", "mcp-http", "rest", "chat")
 
+MakeModel = Callable[[Script, CaseDesk], ModelClient]
+
 
 @dataclass(slots=True)
 class _Stage:
@@ -50,7 +53,6 @@ class _Stage:
     desk: CaseDesk
     play: Play
     script: Script
-    provider: ScriptedProvider
     model: ModelClient
     persons: Persons
     scored: list[Failure] = field(default_factory=list)
@@ -69,69 +71,73 @@ async def warm_up() -> None:
 
 
 async def play_case(world: World, case: Case, *, wire: WireFormat, transport: str = "") -> Play:
-    """Play one case and score it. A defect of the scenario itself is a failure of the play, never an exception."""
+    """Play one case by its script. A defect of the scenario is a failure of the play, never an exception."""
     chosen = transport or case.scenario.transport
     own = chosen == case.scenario.transport
     play = Play(case.case_id, case.scenario.id, case.scenario.title, chosen, wire.value, is_own_transport=own)
     await world.prepared(case.scenario.seed.fixture)
-    started = time.process_time()
-    with guarded(loopback=chosen not in NO_SOCKET) as guard:
-        try:
-            await _play(world, case, play, wire)
-        except ScriptProblem as error:
-            play.failures.append(Failure(case.loaded.where(), "", error.message))
-        except DeskError as error:
-            play.failures.append(Failure(case.loaded.where(), "before the conversation", reason_of(error)))
-    play.used.seconds = time.process_time() - started
-    play.failures += [
-        Failure(case.loaded.where(), "network", f"reached for the network: {tried}") for tried in guard.tries
-    ]
+    guard = Guard(loopback=chosen not in NO_SOCKET)
+    with ExitStack() as watching:
+        watching.enter_context(guarded(guard))
+        started = time.process_time()
+        await _play(world, case, play, lambda script, desk: _scripted(script, desk, wire))
+        play.used.seconds = time.process_time() - started
+    where = case.loaded.where()
+    play.failures += [Failure(where, "network", f"reached for the network: {tried}") for tried in guard.tries]
     play.failures += list(over_budget(case, case.scenario.budget, play.used))
     return play
 
 
-async def _play(world: World, case: Case, play: Play, wire: WireFormat) -> None:
+async def play_live(world: World, case: Case, *, model: ModelClient) -> Play:
+    """Play one case with a real model: its script is left aside, all expectations about the desk stay."""
+    play = Play(case.case_id, case.scenario.id, case.scenario.title, case.scenario.transport, model.name)
+    started = time.monotonic()  # noqa: TID251 - the length of a live run, which no frozen clock knows
+    await _play(world, case, play, lambda _script, _desk: model)
+    play.used.seconds = time.monotonic() - started  # noqa: TID251 - the length of a live run
+    play.failures += list(over_budget(case, case.scenario.budget, play.used))
+    return play
+
+
+async def _play(world: World, case: Case, play: Play, make_model: MakeModel) -> None:
     limited = any(phase.principal.limits is not None for phase in case.scenario.all_phases)
-    async with (
-        world.open(case.scenario.seed, case.variables, rate_limits=limited) as desk,
-        _stage(case, desk, play, wire) as stage,
-    ):
-        for number, phase in enumerate(case.scenario.all_phases):
-            path: Path = () if case.scenario.principal is not None else ("phases", number)
-            await _phase(world, stage, phase, path)
-        play.attack_succeeded = attack_succeeded(case, desk, play.phases)
-        if play.attack_succeeded:
-            stage.scored.append(Failure(case.loaded.where("attack"), "attack", "the attack succeeded"))
-        play.used.tokens, play.used.model_calls = stage.provider.tokens, stage.provider.requests
-        play.failures += [*stage.script.failures, *stage.scored]
+    try:
+        async with (
+            world.open(case.scenario.seed, case.variables, rate_limits=limited) as desk,
+            _stage(case, desk, play, make_model) as stage,
+        ):
+            try:
+                await _phases(world, stage)
+            finally:
+                play.failures += [*stage.script.failures, *stage.scored]
+    except ScriptProblem as error:
+        play.failures.append(Failure(case.loaded.where(), "", error.message))
+    except DeskError as error:
+        play.failures.append(Failure(case.loaded.where(), "outside of a turn", reason_of(error)))
 
 
 @asynccontextmanager
-async def _stage(case: Case, desk: CaseDesk, play: Play, wire: WireFormat) -> AsyncIterator[_Stage]:
+async def _stage(case: Case, desk: CaseDesk, play: Play, make_model: MakeModel) -> AsyncIterator[_Stage]:
     script = Script(case.loaded, desk.desk.registry, desk.variables)
-    provider = ScriptedProvider(script, wire)
-    model, persons = _client(provider, desk), Persons(desk)
+    model, persons = make_model(script, desk), Persons(desk)
+    script.is_live = model.name.rpartition(":")[2] != MODEL
     try:
-        yield _Stage(case, desk, play, script, provider, model, persons)
+        yield _Stage(case, desk, play, script, model, persons)
     finally:
         await persons.close()
-        await model.close()
+        if not script.is_live:
+            await model.close()
 
 
-def _client(provider: ScriptedProvider, desk: CaseDesk) -> ModelClient:
+def _scripted(script: Script, desk: CaseDesk, wire: WireFormat) -> ModelClient:
     from core.llm.anthropic_client import AnthropicClient  # noqa: PLC0415 - the SDKs load with the first question
     from core.llm.openai_client import OpenAIClient  # noqa: PLC0415 - the SDKs load with the first question
 
     services = desk.desk.services
     retries = Retries(services.ids, sleep=_waiting(desk))
-    kind = OpenAIClient if provider.wire is WireFormat.OPENAI else AnthropicClient
+    transport = ScriptedProvider(script, wire)
+    kind = OpenAIClient if wire is WireFormat.OPENAI else AnthropicClient
     return kind(
-        model=MODEL,
-        api_key="eval",
-        transport=provider,
-        clock=services.clock,
-        ids=services.ids,
-        retries=retries,
+        model=MODEL, api_key="eval", transport=transport, clock=services.clock, ids=services.ids, retries=retries
     )
 
 
@@ -142,6 +148,15 @@ def _waiting(desk: CaseDesk) -> Sleep:
         desk.advance(timedelta(seconds=seconds))
 
     return wait
+
+
+async def _phases(world: World, stage: _Stage) -> None:
+    for number, phase in enumerate(stage.case.scenario.all_phases):
+        path: Path = () if stage.case.scenario.principal is not None else ("phases", number)
+        await _phase(world, stage, phase, path)
+    stage.play.attack_succeeded = attack_succeeded(stage.case, stage.desk, stage.play.phases)
+    if stage.play.attack_succeeded:
+        stage.scored.append(Failure(stage.case.loaded.where("attack"), "attack", "the attack succeeded"))
 
 
 async def _phase(world: World, stage: _Stage, phase: Phase, path: Path) -> None:
@@ -156,10 +171,8 @@ async def _phase(world: World, stage: _Stage, phase: Phase, path: Path) -> None:
     record.audit = state.audit_rows(desk.database, after=audited)
     stage.play.used.tool_calls += len(record.calls)
     stage.play.used.result_bytes += sum(call.result_bytes for call in record.calls)
-    twin = None
-    if phase.expect.state.same_as_actions:
-        twin = await _twin(world, stage, phase)
-    scorer = PhaseScorer(stage.case, desk, record, (*path, "expect"))
+    twin = await _twin(world, stage, phase) if phase.expect.state.same_as_actions else None
+    scorer = PhaseScorer(stage.case, desk, record, (*path, "expect"), live=stage.script.is_live)
     stage.scored += scorer.failures(phase.expect, twin, after)
 
 
@@ -188,19 +201,28 @@ async def _conversation(
         record.turns.append(played)
         recording.turn = played
         await _between(stage, turn, at, who=who, played=played)
-        variant = stage.case.variant
-        key: Path = ("model_variants", variant) if variant in turn.model_variants else ("model",)
-        stage.script.begin(f"{phase.name}, turn {number + 1}", at, turn.steps(variant), list_name=key)
-        stage.script.resumed = None if turn.resume is None else ((*at, "resume"), turn.resume)
+        stage.script.begin(f"{phase.name}, turn {number + 1}", at, turn, stage.case.variant)
+        system = _system(desk, who)
         if turn.resume is None:
             history.append(UserMessage(played.user))
-            events = loop.turn(system=system_text(), history=history, toolbox=recording)
+            events = loop.turn(system=system, history=history, toolbox=recording)
         else:
-            events = loop.resume(system=system_text(), history=history, toolbox=recording, waiting=waiting)
+            events = loop.resume(system=system, history=history, toolbox=recording, waiting=waiting)
             waiting = []
         waiting += await _listen(stage, events, played)
         stage.script.end()
         stage.scored += check_turn(stage.case, turn, at, played=played, phase=record, desk=desk)
+
+
+def _system(desk: CaseDesk, who: Credentials) -> str:
+    """Return the system text the desk's chat gives a model."""
+    services = desk.desk.services
+    return system_prompt(
+        username=who.caller.username or "nobody",
+        team=who.caller.team_name or "none",
+        today=china_today(services.clock),
+        is_simulated=services.market.is_simulated,
+    )
 
 
 async def _between(stage: _Stage, turn: Turn, at: Path, *, who: Credentials, played: TurnRecord) -> None:
@@ -220,12 +242,16 @@ async def _between(stage: _Stage, turn: Turn, at: Path, *, who: Credentials, pla
 
 
 async def _listen(stage: _Stage, events: AsyncIterator[ChatEvent], played: TurnRecord) -> Sequence[WaitingCall]:
-    """Take down a turn's events; return the calls that wait for a person."""
+    """Take down a turn's events and what they cost; return the calls that wait for a person."""
     waiting: Sequence[WaitingCall] = ()
+    used, cost = stage.play.used, 0.0
     async for event in events:
         played.events.append((event.kind, event.payload()))
         if isinstance(event, TurnDone):
             played.said, played.stop, waiting = event.text, event.stop.value, event.waiting
-        elif isinstance(event, TokensUsed) and event.cost_usd is not None:
-            stage.play.used.usd = float(event.cost_usd)
+        elif isinstance(event, TokensUsed):
+            used.model_calls += 1
+            used.tokens += event.usage.input_tokens + event.usage.output_tokens
+            cost = float(event.cost_usd or 0)
+    used.usd = (used.usd or 0.0) + cost if cost else used.usd
     return waiting

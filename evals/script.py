@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from core.llm.model import ToolCall
 from evals.answers import save_variables
 from evals.comparing import check_path
 from evals.loader import Loaded
-from evals.model import Resume, ScriptedCall, Step
+from evals.model import Resume, ScriptedCall, Step, Turn
 from evals.model_parts import PathCheck
 from evals.problems import ScriptProblem
 from evals.results import Failure
@@ -46,15 +47,20 @@ class Script:
     place: str = ""
     turn_path: Path = ()
     taken: int = 0
+    is_live: bool = False
+    """A real model speaks: the steps only tell which answers variables are taken from."""
 
-    def begin(self, place: str, path: Path, steps: Sequence[Step], *, list_name: Path) -> None:
+    def begin(self, place: str, path: Path, turn: Turn, variant: str) -> None:
         """Load the steps of a turn."""
         self.place, self.turn_path = place, path
-        self.waiting = deque(((*path, *list_name, number), step) for number, step in enumerate(steps))
+        key: Path = ("model_variants", variant) if variant in turn.model_variants else ("model",)
+        steps = enumerate(turn.steps(variant))
+        self.waiting = deque(((*path, *key, number), step) for number, step in steps)
+        self.resumed = None if turn.resume is None else ((*path, "resume"), turn.resume)
 
     def end(self) -> None:
-        """Note a failure for each step nobody asked for."""
-        if self.waiting:
+        """Note a failure when steps are left that nobody asked for."""
+        if self.waiting and not self.is_live:
             path, step = self.waiting[0]
             self.fail(path, f"the script is not used up: {len(self.waiting)} steps left, the next is {_short(step)}")
         self.waiting.clear()
@@ -83,12 +89,24 @@ class Script:
 
     def answered(self, call: ToolCall, document: Mapping[str, Any]) -> None:
         """Check the answer of a call and take the variables out of it."""
+        if self.is_live:
+            self._save_alike(call, document)
+            return
         asked = self.asked.pop(call.call_id, None)
         if asked is not None:
             self._check(asked.path, call.name, asked.call.result, asked.call.save, document)
         elif self.resumed is not None:
             path, resume = self.resumed
             self._check(path, call.name, resume.result, resume.save, document)
+
+    def _save_alike(self, call: ToolCall, document: Mapping[str, Any]) -> None:
+        """Take the variables that the script takes from a call of the same skill, as far as they are there."""
+        skill_id, _ = meant(self.registry, call.name, call.arguments)
+        for _, step in self.waiting:
+            for scripted in step.scripted_calls:
+                if skill_id in scripted.call:
+                    with suppress(ScriptProblem):
+                        save_variables(scripted.save, document, self.variables)
 
     def fail(self, path: Path, message: str) -> None:
         """Note a failure at a place of the file."""

@@ -1,7 +1,7 @@
 """The network under the real SDKs: each request takes the next step of the script and streams it back."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import httpx2
@@ -25,12 +25,11 @@ class _Broken(httpx2.AsyncByteStream):
 
 @dataclass(slots=True)
 class ScriptedProvider(httpx2.AsyncBaseTransport):
-    """A provider of one wire format. `requests` counts how often it was asked, `tokens` what that came to."""
+    """A provider of one wire format. `requests` counts how often it was asked."""
 
     script: Script
     wire: WireFormat
     requests: int = 0
-    tokens: int = field(default=0)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Answer one request."""
@@ -55,5 +54,4 @@ class ScriptedProvider(httpx2.AsyncBaseTransport):
 
     def _stream(self, turn: WireTurn, *, input_tokens: int) -> bytes:
         whole = WireTurn(turn.text, turn.calls, turn.stop, input_tokens=input_tokens)
-        self.tokens += input_tokens + whole.output_tokens
         return event_stream(whole, self.wire, number=self.requests)
