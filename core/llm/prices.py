@@ -4,6 +4,7 @@ Providers do not tell prices over their APIs, and change them. A model that is n
 a budget in money then knows that it cannot be watched, and the budgets of tokens and seconds hold.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -45,9 +46,15 @@ PRICES: Final = {
 """By the name of the client. Prices for prompts of usual length; providers ask more for very long ones."""
 
 
+_DATED: Final = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
+
+
 def cost_usd(name: str, usage: Usage) -> Decimal | None:
-    """Return what the tokens of `usage` cost at list price; None for a model that is not in the table."""
-    price = PRICES.get(name)
+    """Return what the tokens of `usage` cost at list price; None for a model that is not in the table.
+
+    A name that ends with the day of a release, such as `claude-haiku-4-5-20251001`, costs what the model costs.
+    """
+    price = PRICES.get(_DATED.sub("", name))
     if price is None:
         return None
     fresh = max(0, usage.input_tokens - usage.cached_tokens)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.llm.model import ToolDefinition
 from core.llm.offline.filling import takes_codes, takes_days
 from core.llm.offline.question import Question
-from core.llm.offline.topics import contains, vocabulary
+from core.llm.offline.topics import Topic, contains, vocabulary
 
 GREEN: Final = "green"
 SURE: Final = 4.0
@@ -45,32 +45,44 @@ class Choice:
         return tuple(known or reading)[:OFFERED]
 
 
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """What a question speaks of, worked out once for all tools."""
+
+    topics: tuple[Topic, ...]
+    changes: tuple[Topic, ...]
+    terms: dict[str, float]
+
+
 def choose(question: Question, tools: Sequence[ToolDefinition]) -> Choice:
     """Rank the tools for a question."""
-    terms = _weighted(question, tools)
-    scored = [(round(_score(question, tool, terms), 3), tool) for tool in tools]
+    spoken = _Spoken(_topics(question), _changes(question), _weighted(question, tools))
+    scored = [(round(_score(question, tool, spoken), 3), tool) for tool in tools]
     return Choice(tuple(sorted(scored, key=lambda pair: (-pair[0], pair[1].tier != GREEN, pair[1].name))))
 
 
 def unserved(question: Question, tools: Sequence[ToolDefinition]) -> bool:
     """Tell whether the question speaks of a topic that none of the tools serves."""
-    spoken = [topic for topic in vocabulary().topics if topic.spoken_of(question.rest)]
-    return any(not any(hint in tool.name for hint in topic.hints for tool in tools) for topic in spoken)
+    return any(not any(topic.weight(tool.name) for tool in tools) for topic in _topics(question))
 
 
-def _score(question: Question, tool: ToolDefinition, terms: dict[str, float]) -> float:
-    known = sum(topic.weight(tool.name) for topic in vocabulary().topics if topic.spoken_of(question.rest))
-    return known + _changes(question, tool) + _own_words(tool, terms) + _fit(question, tool)
+def _topics(question: Question) -> tuple[Topic, ...]:
+    return tuple(topic for topic in vocabulary().topics if topic.spoken_of(question.rest))
 
 
-def _changes(question: Question, tool: ToolDefinition) -> float:
-    """Weigh verbs of change. In a question about the past or for advice most say nothing, and no change is offered."""
-    if tool.tier == GREEN:
-        return 0.0
-    spoken = [topic for topic in vocabulary().changes if topic.spoken_of(question.rest)]
-    if any(contains(question.rest, word) for word in vocabulary().past):
-        spoken = [topic for topic in spoken if topic.firm]
-    return sum(topic.weight(tool.name) for topic in spoken) if spoken else -10.0
+def _changes(question: Question) -> tuple[Topic, ...]:
+    """Return the verbs of change. In a question about the past or for advice only firm ones are meant as such."""
+    is_past = any(contains(question.rest, word) for word in vocabulary().past)
+    return tuple(
+        topic for topic in vocabulary().changes if (topic.firm or not is_past) and topic.spoken_of(question.rest)
+    )
+
+
+def _score(question: Question, tool: ToolDefinition, spoken: _Spoken) -> float:
+    known = sum(topic.weight(tool.name) for topic in spoken.topics)
+    if tool.tier != GREEN:
+        known += sum(topic.weight(tool.name) for topic in spoken.changes) if spoken.changes else -10.0
+    return known + _own_words(tool, spoken.terms) + _fit(question, tool)
 
 
 def _own_words(tool: ToolDefinition, terms: dict[str, float]) -> float:
@@ -111,6 +123,6 @@ def _terms(text: str) -> Iterable[str]:
     """Split into words, Chinese runs into pairs of characters, which need no dictionary."""
     for word in _WORD.findall(text):
         if word[0] < "\u4e00":
-            yield from () if word in vocabulary().common else (word,)
+            yield from () if word in vocabulary().common else (word.removesuffix("s") if len(word) > 4 else word,)
         else:
             yield from (word[place : place + 2] for place in range(len(word) - 1))

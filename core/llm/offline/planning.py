@@ -104,8 +104,9 @@ class Planner:
 
     @property
     def _hidden(self) -> bool:
-        """Whether the question is about something that no tool of its own serves."""
-        return unserved(self._question, self._direct)
+        """Whether the question is about something that no tool of its own serves, and asks for no change."""
+        best = self._choice.best
+        return (best is None or best.tier == GREEN) and unserved(self._question, self._direct)
 
     def _toward(self, target: ToolDefinition, done: Sequence[Done], *, is_hidden: bool) -> Ask | str:
         """Call the target, or first what it needs."""
