@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, PaginatedRequestParams
 
 Item = TypeVar("Item")
-PAGE: Final = 50
+PAGE: Final = 25
 LONGEST: Final = 40
 _MARK: Final = "from:"
 

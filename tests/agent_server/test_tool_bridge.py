@@ -97,7 +97,7 @@ async def test_describe_shows_the_arguments(desk: RestDesk, ada: Person) -> None
     answer = await call(desk, await caller_of(desk, ada), "skills_describe", name="investment.stock.trading.delete")
     assert answer.structured is not None
     assert answer.structured["needsApproval"] is True
-    assert set(answer.structured["inputSchema"]["properties"]) == {"record_id", "asset_class", "note", "approvalId"}
+    assert set(answer.structured["inputSchema"]["properties"]) == {"record_id", "note", "approvalId"}
 
 
 async def test_a_call_by_name_runs_under_the_same_rules(desk: RestDesk, ada: Person) -> None:

@@ -34,17 +34,21 @@ DAILY: Final = (
     "market.bars.get",
     "market.instrument.search",
     "investment.stock.recommendation.list",
-    "investment.stock.backtest.list",
-    "investment.stock.backtest.get",
     "investment.stock.trading.create",
-    "dataasset.list",
-    "dataasset.data.get",
+    "investment.stock.backtest.run",
+    "investment.stock.backtest.run.get",
+    "investment.stock.backtest.get",
+    "investment.stock.backtest.strategy.list",
     "investment.stock.trading.delete",
-    "market.calendar.get",
+    "dataasset.list",
+    "investment.stock.backtest.list",
     "investment.stock.portfolio.explain",
-    "investment.stock.backtest.compare",
+    "market.calendar.get",
+    "dataasset.data.get",
 )
 """What people ask for every day, the most frequent first. What does not fit stays behind the meta tools."""
+SHARED: Final = "asset_class"
+"""The argument that picks among skills on a shared route; a tool is one skill, so it has one value there."""
 APPROVAL_ID: Final = {"type": "string", "description": "Only after a person approved this very call."}
 
 
@@ -147,7 +151,7 @@ class ToolList:
 
 def _entry(name: str, schema: SkillSchema, item: Skill | None) -> ToolEntry:
     declared = schema.skill
-    input_schema = compact(schema.input_schema)
+    input_schema = compact(schema.input_schema, without=SHARED if declared.asset_class is not None else "")
     if declared.needs_person:
         input_schema["properties"] = input_schema["properties"] | {"approvalId": APPROVAL_ID}
     return ToolEntry(
@@ -163,15 +167,17 @@ def _entry(name: str, schema: SkillSchema, item: Skill | None) -> ToolEntry:
     )
 
 
-def compact(schema: Mapping[str, Any]) -> dict[str, Any]:
+def compact(schema: Mapping[str, Any], *, without: str = "") -> dict[str, Any]:
     """Return an input schema without what a model can do without: a null that means "left out", and its default.
 
-    Null stays accepted; an argument that may be null is simply not required.
+    Null stays accepted; an argument that may be null is simply not required. So does the argument `without`, which the
+    name of the tool says already.
     """
     required = schema.get("required", [])
     shapes = {
         name: shape if name in required else _without_null(shape)
         for name, shape in schema.get("properties", {}).items()
+        if name != without
     }
     return dict(schema) | {"properties": shapes}
 

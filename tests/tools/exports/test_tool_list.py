@@ -45,8 +45,10 @@ def test_the_daily_jobs_are_in_it(tools: ToolList) -> None:
         "market.bars.get",
         "market.instrument.search",
         "investment.stock.recommendation.list",
+        "investment.stock.trading.create",
+        "investment.stock.backtest.run",
         "investment.stock.backtest.get",
-        "dataasset.data.get",
+        "dataasset.list",
     }
 
 
@@ -96,6 +98,12 @@ def test_a_tool_that_needs_a_person_takes_an_approval(tools: ToolList) -> None:
     assert red.input_schema["properties"]["approvalId"]["type"] == "string"
     assert "approvalId" not in red.input_schema["required"]
     assert "approvalId" not in green.input_schema["properties"]
+
+
+def test_what_the_name_says_is_no_argument(tools: ToolList) -> None:
+    entry = tools.find(EVERYTHING, "investment_stock_trading_list")
+    assert entry is not None
+    assert "asset_class" not in entry.input_schema["properties"]
 
 
 def test_null_as_left_out_is_not_shown() -> None:
