@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.real_desk import RealDesk, answered, real_desk, run
+from tests.support.real_desk import answered, real_desk, run
 
 ROUNDS = [pytest.param(1, id="sample"), pytest.param(25, id="full", marks=pytest.mark.soak)]
 RUN = "investment.stock.backtest.run"
