@@ -39,12 +39,19 @@ STREAM: Final[dict[int | str, dict[str, Any]]] = {
 }
 AFTER: Final = parameter("after", {"type": "integer", "minimum": 0, "default": 0}, "Only events behind this number.")
 
+MOST_EVENTS: Final = parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 500})
+PAGES: Final = [
+    parameter("page", {"type": "integer", "minimum": 1, "maximum": 100_000, "default": 1}),
+    parameter("size", {"type": "integer", "minimum": 1, "maximum": 200, "default": 20}),
+]
+
 
 def router(desk: Desk, chat: DeskChat) -> APIRouter:
     """Return the routes of the chat."""
     routes = APIRouter(tags=["chat"])
     _add_talking(routes, desk, chat)
-    _add_keeping(routes, desk, chat)
+    _add_reading(routes, desk, chat)
+    _add_deleting(routes, desk, chat)
     return routes
 
 
@@ -77,17 +84,12 @@ def _add_talking(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
         return answer({"cancelled": await chat.cancel(caller, conversation_id)}, request)
 
 
-def _add_keeping(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
+def _add_reading(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
     @routes.get(
         "/agent/chat",
         summary="List your conversations",
         responses=problems(400, 401, 403),
-        openapi_extra={
-            "parameters": [
-                parameter("page", {"type": "integer", "minimum": 1, "maximum": 100_000, "default": 1}),
-                parameter("size", {"type": "integer", "minimum": 1, "maximum": 200, "default": 20}),
-            ]
-        },
+        openapi_extra={"parameters": PAGES},
     )
     async def newest(request: Request) -> Response:
         values = query_values(request)
@@ -102,12 +104,7 @@ def _add_keeping(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
         "/agent/chat/{conversation_id}",
         summary="Read a conversation, or follow it",
         responses=problems(400, 401, 403, 404),
-        openapi_extra={
-            "parameters": [
-                AFTER,
-                parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 500}),
-            ]
-        },
+        openapi_extra={"parameters": [AFTER, MOST_EVENTS]},
     )
     async def read(request: Request, conversation_id: str) -> Response:
         values = query_values(request)
@@ -123,6 +120,8 @@ def _add_keeping(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
         shown = _summary(conversation) | {"events": events, "waiting": [_wait(wait) for wait in waiting]}
         return answer(shown, request)
 
+
+def _add_deleting(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
     @routes.delete(
         "/agent/chat/{conversation_id}",
         summary="Delete a conversation and take back what it asked a person for",
