@@ -159,13 +159,17 @@ class DeskChat:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Watch for decisions while the block runs; at its end stop the turns and close the model."""
-        watching = asyncio.create_task(self._watch())
+        """Watch for decisions while the block runs; at its end stop the turns and close the model.
+
+        The model's SDK is loaded meanwhile, so that the first message does not wait for it.
+        """
+        background = [asyncio.create_task(self._watch()), asyncio.create_task(self.model.warm_up())]
         try:
             yield
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await self.close()
 
     async def close(self) -> None:

@@ -186,6 +186,10 @@ class ModelClient(Protocol):
         """
         ...
 
+    async def warm_up(self) -> None:
+        """Load now what the first question would otherwise wait for. May be left out; never fails for the network."""
+        ...
+
     async def close(self) -> None:
         """Close connections."""
         ...

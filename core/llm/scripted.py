@@ -126,6 +126,9 @@ class ScriptedClient:
         stop = step.stop or (StopReason.TOOL_CALLS if asked else StopReason.END)
         yield TurnFinished(AssistantMessage(step.text, asked), stop, step.usage)
 
+    async def warm_up(self) -> None:
+        """Load nothing: it has all it says."""
+
     async def close(self) -> None:
         """Close nothing: it has no connections."""
 

@@ -82,6 +82,8 @@ class HangingModel:
         self.first = first
         self.is_closed = False
 
+    async def warm_up(self) -> None: ...
+
     async def stream(self, prompt: Prompt) -> AsyncIterator[ModelEvent]:
         try:
             yield self.first
