@@ -11,9 +11,10 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from typing import Any, BinaryIO, Final
 from urllib.parse import quote, urlsplit
 
@@ -57,7 +58,7 @@ class LineBridge:
     _session: Session = field(default_factory=Session)
     _writing: threading.Lock = field(default_factory=threading.Lock)
     _reopening: threading.Lock = field(default_factory=threading.Lock)
-    _running: dict[str, HTTPConnection] = field(default_factory=dict)
+    _running: dict[str, socket] = field(default_factory=dict)
     _cancelled: set[str] = field(default_factory=set)
     _threads: list[threading.Thread] = field(default_factory=list)
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -106,9 +107,10 @@ class LineBridge:
     def _send(self, message: Message, line: bytes, *, may_reopen: bool = True) -> bool:
         """Send one message and pass on the answer; return whether a request got one."""
         connection = self._connect()
+        connection.connect()
         key = _key(message)
         if key:
-            self._running[key] = connection
+            self._running[key] = connection.sock
         try:
             response = self._post(connection, line, self._headers(message))
             if response.status == SESSION_GONE and self._session.session_id and may_reopen and _version(message) == "":
@@ -190,10 +192,11 @@ class LineBridge:
             return False
         params = message.get("params")
         key = json.dumps(params.get("requestId")) if isinstance(params, dict) else ""
-        connection = self._running.get(key)
-        if connection is not None and connection.sock is not None:
+        line = self._running.get(key)
+        if line is not None:
             self._cancelled.add(key)
-            connection.sock.shutdown(SHUT_RDWR)
+            with suppress(OSError):
+                line.shutdown(SHUT_RDWR)
         return True
 
     def _end_session(self) -> None:
@@ -240,7 +243,7 @@ class LineBridge:
     def _write(self, message: Message | bytes) -> None:
         line = message if isinstance(message, bytes) else json.dumps(message).encode()
         with self._writing:
-            self.target.write(line.strip() + b"\n")
+            self.target.write(b" ".join(line.split(b"\n")).strip() + b"\n")  # between tokens only: texts escape it
             self.target.flush()
 
     def _start(self, work: Any, *arguments: Any) -> None:
