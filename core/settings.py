@@ -27,7 +27,7 @@ class Settings:
 
     `home` holds all that a desk owns: copying it moves the desk. `database_url` is empty for the SQLite file inside
     `home`. `public_url` is where people and agents reach the desk; approval addresses are built from it.
-    `model` names the model of the chat as `openai:NAME` or `anthropic:NAME`; empty means none. The `turn_` settings are
+    `model` names the model of the chat as `core.llm.clients` explains; empty means that of the only key, or none. The `turn_` settings are
     the most that one turn of a chat may use. `token` and `preset` are of `dingpan mcp`: whose rights it has, and which
     tools it lists.
     """
