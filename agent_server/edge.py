@@ -61,7 +61,7 @@ class Edge:
         async def send_marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # the MCP library sends a member of HTTPStatus, which logs as its name
                 self._mark(message, trace_id)
             await send(message)
 
