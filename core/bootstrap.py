@@ -10,6 +10,7 @@ from core.access.service import AccessService
 from core.backtest.lookahead_service import LookAheadService
 from core.backtest.run_service import ENGINE, BacktestJob, BacktestRunService
 from core.backtest.service import BacktestService
+from core.backtest.sweep_service import SweepJob, SweepService
 from core.catalog.service import CatalogService
 from core.clock import Clock, SystemClock
 from core.conversation.service import ConversationService
@@ -59,6 +60,7 @@ class Services:
     children: Children
     backtest_runs: BacktestRunService
     lookahead: LookAheadService
+    sweeps: SweepService
     jobs: Mapping[str, RunJob]
     live: "LiveMarket | None" = None
 
@@ -112,7 +114,8 @@ async def build(
         children=children,
         backtest_runs=BacktestRunService(market, runs, portfolio),
         lookahead=LookAheadService(market, children),
-        jobs={job.kind: job for job in (BacktestJob(market, backtest),)},
+        sweeps=SweepService(market, runs),
+        jobs=_jobs(BacktestJob(market, backtest), SweepJob(market, clock, settings.cluster)),
         live=live,
     )
 
@@ -127,6 +130,11 @@ async def opened(
         yield services
     finally:
         await services.close()
+
+
+def _jobs(*jobs: RunJob) -> dict[str, RunJob]:
+    """Return who carries out the runs of each kind."""
+    return {job.kind: job for job in jobs}
 
 
 def _open_live(settings: Settings, clock: Clock) -> "LiveMarket | None":

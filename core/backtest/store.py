@@ -1,6 +1,7 @@
 """Finished runs in the database: rows are added, read and removed, never changed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ from core.backtest.results import (
     ResultTable,
     StoredResult,
 )
+from core.backtest.sweep_runs import StoredSweep
 from core.storage.column_types import BigId, UtcDateTime
 from core.storage.metadata import metadata
 from core.storage.unit_of_work import UnitOfWork
@@ -71,9 +73,26 @@ backtest_results = Table(
     Index("ix_backtest_results_team", "team_id", "id"),
     sqlite_autoincrement=True,  # the number of a deleted run is not given to another: an approval may still name it
 )
+backtest_sweeps = Table(
+    "backtest_sweeps",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("team_id", BigInteger, ForeignKey("teams.id"), nullable=False),
+    Column("run_id", String(40), nullable=False, unique=True),
+    Column("strategy", String(STRATEGY_LENGTH), nullable=False),
+    Column("symbol", String(32), nullable=False),
+    Column("objective", String(32), nullable=False),
+    Column("trials", Integer, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
 TABLES: Final = {table: backtest_results.c[table.value] for table in ResultTable}
 HIDDEN: Final = {"team_id", "tag_keys", *(table.value for table in ResultTable)}
 SHOWN: Final = [column for column in backtest_results.c if column.name not in HIDDEN]
+SWEEP_FACTS: Final = tuple(entry.name for entry in fields(StoredSweep))
 TAG_BREAK: Final = "\n"
 """Stands around each tag in `tag_keys`; no tag contains it, so a part of a tag never runs over into the next."""
 
@@ -169,6 +188,38 @@ class TeamBacktestResults:
         if asked.program_group is not None:
             conditions.append(backtest_results.c.program_group == asked.program_group)
         return conditions
+
+
+class BacktestSweepStore:
+    """The door to a team's finished sweeps."""
+
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+
+    def for_team(self, team_id: int) -> "TeamBacktestSweeps":
+        """Return the store of one team."""
+        return TeamBacktestSweeps(self._uow, team_id)
+
+
+class TeamBacktestSweeps:
+    """One team's finished sweeps. Every statement is filtered by the team here."""
+
+    def __init__(self, uow: UnitOfWork, team_id: int) -> None:
+        self._uow, self._team_id = uow, team_id
+
+    async def add(self, sweep: StoredSweep, *, trials: bytes) -> None:
+        """Append a finished sweep, one for a run; call it inside a write."""
+        values = {name: getattr(sweep, name) for name in SWEEP_FACTS if name != "sweep_id"}
+        await self._uow.execute(insert(backtest_sweeps).values(team_id=self._team_id, content=trials, **values))
+
+    async def find(self, run_id: str) -> tuple[StoredSweep, bytes] | None:
+        """Return the sweep of a run with its packed trials."""
+        mine = [backtest_sweeps.c.team_id == self._team_id, backtest_sweeps.c.run_id == run_id]
+        row = await self._uow.fetch_one(select(backtest_sweeps).where(*mine))
+        if row is None:
+            return None
+        facts = {name: getattr(row, "id" if name == "sweep_id" else name) for name in SWEEP_FACTS}
+        return StoredSweep(**facts), bytes(row.content)
 
 
 def _summary(row: Row[Any]) -> ResultSummary:

@@ -12,6 +12,8 @@ from core.backtest.named_strategies import StrategyList, strategy_list
 from core.backtest.results import GROUP_LENGTH, MAXIMUM_TAGS, NAME_LENGTH, TAG_LENGTH
 from core.backtest.run_service import KINDS, MAXIMUM_WAIT, RunTicket
 from core.backtest.strategy_runs import MAXIMUM_SYMBOLS, RulesChoice, StrategyRun, Terms
+from core.backtest.sweep_runs import MAXIMUM_TRIALS, SweepPage, SweepRun
+from core.backtest.sweep_service import LARGEST_PAGE
 from core.durable.model import RunDetail, RunPage, RunState
 from core.durable.runs import LATEST
 from core.matching.model import FillMode
@@ -126,6 +128,88 @@ async def backtest_run(  # noqa: PLR0913 - the signature is the contract
         program_group=program_group,
     )
     return await ctx.services.backtest_runs.queue(ctx.uow, ctx.team_id, wish=wish, created_by=ctx.caller.username or "")
+
+
+@skill(
+    "investment.stock.backtest.sweep.run",
+    tier=RiskTier.YELLOW,
+    http="POST /v1/backtests/sweeps",
+    title="Sweep parameters",
+    title_zh="参数扫描",
+    status=202,
+    example={
+        "strategy": "dual_moving_average",
+        "symbol": "600050.SH",
+        "grid": {"fast": [5, 10, 20], "slow": [30, 60]},
+        "objective": "sharpe",
+    },
+    gotchas=("The best of many trials is flattered by luck: repeat the verdict with it.",),
+)
+async def backtest_sweep_run(  # noqa: PLR0913 - the signature is the contract
+    ctx: SkillContext,
+    *,
+    strategy: Strategy,
+    symbol: Annotated[str, Field(min_length=1, max_length=32, description="Code of one instrument.")],
+    grid: Annotated[
+        dict[str, list[Decimal | str]],
+        Field(description='Values to try for each parameter, such as {"fast": [5, 10], "slow": [30, 60]}.'),
+    ],
+    start: First = None,
+    end: Last = None,
+    objective: Annotated[str, Field(max_length=32, description="Figure that decides which is best.")] = "sharpe",
+    trials: Annotated[
+        int | None, Field(ge=1, le=MAXIMUM_TRIALS, description="Draw so many at random; all when left out.")
+    ] = None,
+    seed: Annotated[int, Field(ge=0, description="Seed of the draw.")] = 0,
+    initial_cash: Annotated[float, Field(gt=0, le=1e12, description="Cash at the start.")] = 1_000_000.0,
+    commission_bps: Annotated[float, Field(ge=0, le=1000, description="Commission, hundredths of a percent.")] = 0.0,
+    slippage_bps: Annotated[float, Field(ge=0, le=1000, description="Slippage, hundredths of a percent.")] = 0.0,
+    fill: Annotated[FillMode, Field(description="next_open, or this_close.")] = FillMode.NEXT_OPEN,
+    rules: Annotated[RulesChoice, Field(description="Market rules; auto: those of the exchange.")] = RulesChoice.AUTO,
+) -> RunTicket:
+    """Try a named strategy with many parameters over one instrument; queues the sweep and answers with its id.
+
+    Use it for "which parameters work", and say how much of the answer is luck. Then call `nextAction` until the run has
+    ended, and read the trials with `investment.stock.backtest.sweep.get`. Not for one set of parameters.
+    """
+    terms = Terms(
+        start=start,
+        end=end,
+        initial_cash=initial_cash,
+        commission_bps=commission_bps,
+        slippage_bps=slippage_bps,
+        fill=fill,
+        rules=rules,
+    )
+    wish = SweepRun(
+        strategy=strategy, symbol=symbol, grid=grid, terms=terms, objective=objective, trials=trials, seed=seed
+    )
+    return await ctx.services.sweeps.queue(ctx.uow, ctx.team_id, wish=wish, created_by=ctx.caller.username or "")
+
+
+@skill(
+    "investment.stock.backtest.sweep.get",
+    tier=RiskTier.GREEN,
+    http="GET /v1/backtests/sweeps/{run_id}",
+    title="One sweep",
+    title_zh="参数扫描结果",
+    aliases={"id": "run_id"},
+    example={"run_id": A_RUN, "page": 1, "size": 10},
+    gotchas=("`verdict` judges the whole grid; an `overfitting_probability` near 0.5 is a coin toss.",),
+)
+async def backtest_sweep_get(
+    ctx: SkillContext,
+    *,
+    run_id: RunId,
+    page: Annotated[int, Field(ge=1, le=MAXIMUM_TRIALS, description="Page, from 1.")] = 1,
+    size: Annotated[int, Field(ge=1, le=LARGEST_PAGE, description="Trials per page.")] = 20,
+) -> SweepPage:
+    """What a finished sweep found: the best trial, what the whole grid proves, and its trials, best first, paged.
+
+    Use it after `investment.stock.backtest.sweep.run` has ended. Tell the best together with `verdict`: a
+    `deflated_sharpe` below 0.95 may be luck.
+    """
+    return await ctx.services.sweeps.get(ctx.uow, ctx.team_id, run_id=run_id, page=page, size=size)
 
 
 @skill(

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-HEAD_REVISION: Final = "0005"
+HEAD_REVISION: Final = "0006"
