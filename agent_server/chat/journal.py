@@ -1,18 +1,22 @@
 """Writing down what happens in a turn, before anybody is shown it.
 
-Text arrives in small pieces and fast: pieces that come while the last are being written are written together. Every
-other event is in the database when `note` returns, so that no call runs that is not on record as asked for.
+Text arrives in small pieces and fast: pieces that come shortly after each other are written together. Every other event
+is in the database when `note` returns, so that no call runs that is not on record as asked for.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from agent_server.chat.events import ApprovalNeeded, ApprovalSettled, ChatEvent, TextSaid
 from agent_server.desk import Desk
 from core.conversation.model import Changes, Claim, NewEntry, Wait
 from core.conversation.service import ConversationService
 from core.errors import DeskError
+
+GATHER_SECONDS: Final = 0.08
+"""How long pieces of text are gathered between two writes; the first of them is written at once."""
 
 
 def topic(conversation_id: str) -> str:
@@ -31,6 +35,7 @@ class Journal:
         self._lock = asyncio.Lock()
         self._pending: list[ChatEvent] = []
         self._writer: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
         self.failure: DeskError | None = None
 
     async def note(self, event: ChatEvent) -> None:
@@ -55,7 +60,8 @@ class Journal:
         self._desk.signals.notify(topic(self.claim.conversation_id))
 
     async def close(self) -> None:
-        """Write the rest, whoever cancels, and end the writer."""
+        """Write the rest and end the writer."""
+        self._closing.set()
         if self._writer is not None:
             await asyncio.gather(self._writer, return_exceptions=True)
         if self.failure is None:
@@ -64,7 +70,10 @@ class Journal:
     async def _write_behind(self) -> None:
         try:
             await self.flush()
-            if self._pending:
+            while self._pending:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GATHER_SECONDS):
+                        await self._closing.wait()
                 await self.flush()
         except DeskError as error:
             self.failure = error
