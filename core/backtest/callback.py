@@ -82,6 +82,7 @@ class CallbackRun:
                 if start % BLOCK == 0:
                     watch.tell(start)
                     self.writer.forget()
+                holding.load(start)
                 self._events(start)
                 self.context._begin(start)  # noqa: SLF001 - the driver's side of the context
                 block = list(holding.bars.build(start, stop))
@@ -155,7 +156,7 @@ class CallbackRun:
     def _settle(self, index: int) -> None:
         """Settle whatever waits for a bar."""
         holding = self.holding
-        price = int(holding.quotes[index, at.PRICE])
+        price = holding.quote(at.PRICE, index)
         settle([(holding, index)], lambda: holding.account.cash + holding.worth(price))
         self.context._hold(holding.position)  # noqa: SLF001 - the driver's side of the context
 

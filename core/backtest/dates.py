@@ -13,7 +13,10 @@ from core.matching import column_kernel
 Moments = NDArray[np.datetime64]
 COMPACT: Final = 8
 ISO_DAY: Final = 10
+HEAD: Final = 1_000
+"""Moments looked at first, where all might be asked for a time of day."""
 DAY: Final = "datetime64[D]"
+DAY_MILLISECONDS: Final = 86_400_000
 MILLISECOND: Final = "datetime64[ms]"
 
 
@@ -37,7 +40,7 @@ def moments_of(values: Sequence[Any] | NDArray[Any]) -> Moments:
     if array.dtype.kind == "M":
         if np.isnat(array).any():
             raise BarsInvalid(row=int(np.isnat(array).argmax()) + 1, when="no date", reason="The date is missing.")
-        return array if array.dtype == np.dtype(DAY) else _shortest(array.astype(MILLISECOND))
+        return array if array.dtype == np.dtype(DAY) else _shortest(array.astype(MILLISECOND, copy=False))
     texts = array.tolist() if array.dtype.kind in "iuU" else list(values)
     try:
         return _read(texts)
@@ -64,7 +67,9 @@ def day_of(value: str | date | int | None, *, name: str) -> np.datetime64 | None
 def numbers_of(days: Moments) -> NDArray[np.int64]:
     """Return days as the numbers YYYYMMDD."""
     numbers = np.empty(len(days), dtype=np.int64)
-    column_kernel.day_numbers(days.astype(DAY).view(np.int64), numbers)
+    is_whole = days.dtype == np.dtype(DAY)
+    moments = np.ascontiguousarray(days if is_whole else days.astype(MILLISECOND, copy=False)).view(np.int64)
+    column_kernel.day_numbers(moments, 1 if is_whole else DAY_MILLISECONDS, numbers)
     return numbers
 
 
@@ -100,6 +105,9 @@ def _is_iso(text: Any) -> bool:
 
 
 def _shortest(moments: Moments) -> Moments:
+    head = moments[:HEAD]
+    if (head.astype(DAY) != head).any():
+        return moments
     days = moments.astype(DAY)
     return days if (days == moments).all() else moments
 

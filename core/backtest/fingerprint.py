@@ -53,7 +53,7 @@ def fingerprint(
 def _digest_of(column: NDArray[np.integer[Any]]) -> bytes:
     """Return a digest of whole numbers, in half of the bytes where they fit."""
     digest, rest = hashlib.blake2b(column[:1].tobytes()), column[1:]
-    if len(rest) and SMALLEST <= rest.min() and rest.max() <= LARGEST:
+    if len(rest) and rest.min() >= SMALLEST and rest.max() <= LARGEST:
         rest = rest.astype(np.int32)
     digest.update(bytes([rest.itemsize]))
     digest.update(rest.tobytes())

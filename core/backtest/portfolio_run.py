@@ -129,7 +129,7 @@ class PortfolioRun:
         waiting = [(seat, index) for seat, index in placed if seat.holding.queue]
         if not waiting:
             return
-        prices = {id(seat): int(seat.holding.quotes[index, at.PRICE]) for seat, index in placed}
+        prices = {id(seat): seat.holding.quote(at.PRICE, index) for seat, index in placed}
 
         def equity() -> int:
             worth = (seat.holding.worth(prices.get(id(seat), seat.last_close())) for seat in self.seats)

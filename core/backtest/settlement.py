@@ -105,6 +105,9 @@ class Holding:
     """
 
     __slots__ = (
+        "_columns",
+        "_first",
+        "_gaps",
         "_view",
         "account",
         "bars",
@@ -141,7 +144,17 @@ class Holding:
         self.state[at.NUMBER], self.state[at.CARRIES] = self.number, options.carry_orders
         self._view = memoryview(self.state)  # type: ignore[arg-type]
         self.terms = _terms_table(terms, self.factor, self.divisor)
-        self.quotes = _quotes(bars, terms, options.price, terms.gap_after if gaps is None else gaps)
+        self.quotes = np.empty((at.QUOTE_SIZE, min(len(bars), at.HELD)), dtype=np.int64)
+        self._columns: dict[int, Integers | int] = {
+            at.PRICE: bars.prices[options.price],
+            at.VOLUME: 0 if bars.volume is None else bars.volume,
+            at.DOWN: terms.down,
+            at.UP: terms.up,
+            at.DATE: bars.days,
+            at.RULES: terms.regime,
+        }
+        self._gaps = terms.gap_after if gaps is None else gaps
+        self._first = at.NEVER
         self.queue: list[Waiting] = []
         self.lots = DividendLots()
         self.owed: list[tuple[int, int]] = []
@@ -171,6 +184,26 @@ class Holding:
     def price(self, name: str, index: int) -> int:
         """Return a price of a bar as a whole number."""
         return int(self.bars.prices[name][index])
+
+    def load(self, index: int) -> None:
+        """Have the quotes of a bar at hand, and of those around it."""
+        first = index - index % at.HELD
+        if first == self._first:
+            return
+        self._first, stop = first, min(first + at.HELD, len(self.bars))
+        for name, column in self._columns.items():
+            self.quotes[name, : stop - first] = column if isinstance(column, int) else column[first:stop]
+        rules = self.quotes[at.RULES, : stop - first]
+        rules *= 2
+        if first:
+            rules += self._gaps[first - 1 : stop - 1]
+        else:
+            rules[1:] += self._gaps[: stop - 1]
+
+    def quote(self, name: int, index: int) -> int:
+        """Return one figure of a bar's quote (see `order_layout`)."""
+        self.load(index)
+        return int(self.quotes[name, index % at.HELD])
 
     def limit(self, side: int, price: float) -> int:
         """Return an order's own limit in units of slipped prices: floored for buys, raised for sales."""
@@ -228,13 +261,13 @@ def settle(placed: Sequence[tuple[Holding, int]], equity: Callable[[], int]) -> 
     for holding, index in placed:
         orders, holding.queue[:] = holding.queue[:], []
         if orders:
-            order_kernel.begin_bar(holding.state, int(holding.quotes[index, at.DATE]), index)
+            order_kernel.begin_bar(holding.state, holding.quote(at.DATE, index), index)
             waiting += [(holding, index, order) for order in orders if not _missed_its_day(holding, index, order[0])]
     account.make_room(len(waiting))
     if any(order[2] == at.TARGET for _, _, order in waiting):
         total = equity()
         for holding, index, order in waiting:
-            price = int(holding.quotes[index, at.PRICE])
+            price = holding.quote(at.PRICE, index)
             order_kernel.aim(account.orders[order[0]], holding.state, holding.terms, price, total)
     for side in (SELL, BUY):
         for holding, index, order in waiting:
@@ -298,7 +331,7 @@ def apply_action(holding: Holding, due: DueAction) -> None:
     held, action = holding.position, due.action
     if held == 0:
         return
-    order_kernel.begin_bar(holding.state, int(holding.quotes[due.index, at.DATE]), due.index)
+    order_kernel.begin_bar(holding.state, holding.quote(at.DATE, due.index), due.index)
     given = entitlement(action, held)
     if given.cash:
         holding.book(income=given.cash)
@@ -352,17 +385,6 @@ def _exact_sum(column: Integers) -> int:
     """Add up without an overflow: the parts of the numbers apart."""
     high, low = int((column >> LOW_BITS).sum()), int((column & (2**LOW_BITS - 1)).sum())
     return (high << LOW_BITS) + low
-
-
-def _quotes(bars: CheckedBars, terms: FillTerms, price: str, gaps: NDArray[np.bool_]) -> Integers:
-    """Put beside each other what matching needs of a bar."""
-    quotes = np.empty((len(bars), at.QUOTE_SIZE), dtype=np.int64)
-    quotes[:, at.PRICE] = bars.prices[price]
-    quotes[:, at.VOLUME] = 0 if bars.volume is None else bars.volume
-    quotes[:, at.DOWN], quotes[:, at.UP] = terms.down, terms.up
-    quotes[:, at.DATE] = bars.days
-    quotes[:, at.RULES] = np.asarray(terms.regime, dtype=np.int64) * 2 + gaps
-    return quotes
 
 
 def _terms_table(terms: FillTerms, factor: int, divisor: int) -> Integers:

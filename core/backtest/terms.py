@@ -55,7 +55,7 @@ class FillTerms:
     rest_lots: Integers
     charges: tuple[Integers, ...]
     ticks: tuple[Integers, ...]
-    regime: list[int] = field(repr=False)
+    regime: Integers = field(repr=False)
     down: Integers = field(repr=False)
     up: Integers = field(repr=False)
     gap_after: NDArray[np.bool_] = field(repr=False)
@@ -115,7 +115,7 @@ def _plain_terms(bars: CheckedBars, asked: CostSettings, slip: Fraction) -> Fill
         rest_lots=single,
         charges=(np.array([row], dtype=np.int64),),
         ticks=(np.array([[UNLIMITED, 1]], dtype=np.int64),),
-        regime=[0] * size,
+        regime=np.zeros(size, dtype=np.int64),
         down=np.zeros(size, dtype=np.int64),
         up=np.full(size, UNLIMITED, dtype=np.int64),
         gap_after=np.zeros(size, dtype=np.bool_),
@@ -139,13 +139,12 @@ def _settings(
     return np.array([slip, *numerators, factor, denominator * divisor, part, 0], dtype=np.int64)
 
 
-def _regimes(bars: CheckedBars) -> tuple[list[date], list[int]]:
+def _regimes(bars: CheckedBars) -> tuple[list[date], Integers]:
     """Split the bars where a rule on costs or price steps changes; return a day of each stretch."""
-    days = bars.times.astype("datetime64[D]")
-    stretches = np.unique(np.searchsorted(days, _turns(), side="left"))
-    starts = np.unique(np.concatenate(([0], stretches[stretches < len(days)])))
-    regime = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(days))))
-    return days[starts].tolist(), regime.tolist()
+    turns = np.searchsorted(bars.times, _turns().astype(bars.times.dtype), side="left")
+    starts = np.unique(np.concatenate(([0], turns[turns < len(bars)])))
+    regime = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(bars))))
+    return bars.times[starts].astype("datetime64[D]").tolist(), regime
 
 
 @lru_cache(maxsize=1)

@@ -43,26 +43,29 @@ def published_limits(values: Floats, scale: float, missing: int, out: Integers) 
 
 
 @compiled
-def day_numbers(days: Integers, out: Integers) -> None:
-    """Write days since 1970-01-01 as the numbers YYYYMMDD.
+def day_numbers(moments: Integers, per_day: int, out: Integers) -> None:
+    """Write the days of moments, counted from 1970-01-01 in `per_day` units a day, as the numbers YYYYMMDD.
 
     By eras of 400 years that begin in March, so that the leap day comes last: H. Hinnant, chrono-compatible low-level
     date algorithms, civil_from_days.
     """
-    for row in range(days.size):
-        if row > 0 and days[row] == days[row - 1]:
+    midnight, next_midnight = 0, 0
+    for row in range(moments.size):
+        if midnight <= moments[row] < next_midnight:
             out[row] = out[row - 1]
             continue
-        shifted = days[row] + 719_468
+        day = moments[row] // per_day
+        midnight, next_midnight = day * per_day, (day + 1) * per_day
+        shifted = day + 719_468
         era = shifted // 146_097
         day_of_era = shifted - era * 146_097
         year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
         day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
         march_month = (5 * day_of_year + 2) // 153
-        day = day_of_year - (153 * march_month + 2) // 5 + 1
+        day_of_month = day_of_year - (153 * march_month + 2) // 5 + 1
         month = march_month + 3 if march_month < 10 else march_month - 9
         year = year_of_era + era * 400 + (1 if month <= 2 else 0)
-        out[row] = year * 10_000 + month * 100 + day
+        out[row] = year * 10_000 + month * 100 + day_of_month
 
 
 @compiled

@@ -65,12 +65,12 @@ def finish(order: Integers, state: Integers, reason: int, index: int) -> int:
 
 @compiled
 def missed_its_day(order: Integers, state: Integers, quotes: Integers, index: int) -> bool:
-    """Say whether the exchange traded between the order's bar and this one, and end the order: it was suspended.
+    """Say whether the exchange traded between the bar before and this one, and end the order: it was suspended.
 
     Orders that go on from bar to bar wait instead.
     """
     given = order[at.SUBMITTED]
-    if state[at.CARRIES] or given < 0 or given >= index or quotes[given, at.RULES] % 2 == 0:
+    if state[at.CARRIES] or given < 0 or given >= index or quotes[at.RULES, index % at.HELD] % 2 == 0:
         return False
     finish(order, state, SUSPENDED, at.NEVER)
     return True
@@ -110,7 +110,9 @@ def tables_of(terms: Integers, rules: int) -> tuple[Integers, Integers]:
 
 
 @compiled
-def match_buy(account: Integers, order: Integers, state: Integers, terms: Integers, quote: Integers) -> Match:
+def match_buy(
+    account: Integers, order: Integers, state: Integers, terms: Integers, quotes: Integers, index: int
+) -> Match:
     """Hold a buy against its bar; nothing is booked."""
     cash, kind = account[at.CASH], order[at.KIND]
     wanted, budget, is_fixed = UNLIMITED, cash, 0
@@ -124,10 +126,10 @@ def match_buy(account: Integers, order: Integers, state: Integers, terms: Intege
         wanted = order[at.TARGET_SHARES] - state[at.POSITION]
     if wanted <= 0:
         return AT_TARGET, 0, 0, 0, 0
-    charges, ticks = tables_of(terms, quote[at.RULES] // 2)
+    charges, ticks = tables_of(terms, quotes[at.RULES, index % at.HELD] // 2)
     return fill_kernel.buy(
-        quote[at.PRICE],
-        quote[at.VOLUME],
+        quotes[at.PRICE, index % at.HELD],
+        quotes[at.VOLUME, index % at.HELD],
         state[at.USED],
         wanted,
         is_fixed,
@@ -142,13 +144,15 @@ def match_buy(account: Integers, order: Integers, state: Integers, terms: Intege
         terms[at.REST_LOTS : at.FACTOR],
         charges,
         ticks,
-        quote[at.DOWN],
-        quote[at.UP],
+        quotes[at.DOWN, index % at.HELD],
+        quotes[at.UP, index % at.HELD],
     )
 
 
 @compiled
-def match_sale(account: Integers, order: Integers, state: Integers, terms: Integers, quote: Integers) -> Match:
+def match_sale(
+    account: Integers, order: Integers, state: Integers, terms: Integers, quotes: Integers, index: int
+) -> Match:
     """Hold a sale against its bar; nothing is booked."""
     kind, position = order[at.KIND], state[at.POSITION]
     if order[at.QUANTITY] > 0:
@@ -163,10 +167,10 @@ def match_sale(account: Integers, order: Integers, state: Integers, terms: Integ
         wanted = position - order[at.TARGET_SHARES]
     if wanted <= 0 and position > 0:
         return AT_TARGET if kind == at.TARGET else BELOW_LOT, 0, 0, 0, 0
-    charges, ticks = tables_of(terms, quote[at.RULES] // 2)
+    charges, ticks = tables_of(terms, quotes[at.RULES, index % at.HELD] // 2)
     return fill_kernel.sell(
-        quote[at.PRICE],
-        quote[at.VOLUME],
+        quotes[at.PRICE, index % at.HELD],
+        quotes[at.VOLUME, index % at.HELD],
         state[at.USED],
         wanted,
         int(order[at.QUANTITY] > 0),
@@ -181,8 +185,8 @@ def match_sale(account: Integers, order: Integers, state: Integers, terms: Integ
         terms[at.LOTS : at.REST_LOTS],
         charges,
         ticks,
-        quote[at.DOWN],
-        quote[at.UP],
+        quotes[at.DOWN, index % at.HELD],
+        quotes[at.UP, index % at.HELD],
     )
 
 
@@ -192,7 +196,7 @@ def sale_quantity(
 ) -> int:
     """Return how many shares a sale would fill: the tax on their dividends is asked for before it does."""
     begin_day_of_order(orders[row], state[at.TODAY])
-    return match_sale(account, orders[row], state, terms, quotes[index])[2]
+    return match_sale(account, orders[row], state, terms, quotes, index)[2]
 
 
 @compiled
@@ -251,11 +255,13 @@ def fill_order(
 
     `tax` is what a sale pays on dividends beside its fees; what the cash cannot pay is refused.
     """
-    order, quote, line = orders[row], quotes[index], ledger[account[at.FILLS]]
+    order, line = orders[row], ledger[account[at.FILLS]]
     begin_day_of_order(order, state[at.TODAY])
     is_buy = order[at.SIDE] == BUY
     matched = (
-        match_buy(account, order, state, terms, quote) if is_buy else match_sale(account, order, state, terms, quote)
+        match_buy(account, order, state, terms, quotes, index)
+        if is_buy
+        else match_sale(account, order, state, terms, quotes, index)
     )
     reason, quantity, filled, amount, fees = matched
     if order[at.QUANTITY] == 0:
@@ -299,17 +305,17 @@ def settle_order(
     """Settle the only order that waits for a bar; return the shares held after it, `GOES_ON` or `NEEDS_ROOM`."""
     if row >= orders.shape[0] or account[at.FILLS] >= ledger.shape[0]:
         return at.NEEDS_ROOM
-    order, quote = orders[row], quotes[index]
+    order = orders[row]
     if order[at.KIND] == 0:
         enter(orders, row, state[at.NUMBER], side, kind, value, limit, submitted)
-    begin_bar(state, quote[at.DATE], index)
+    begin_bar(state, quotes[at.DATE, index % at.HELD], index)
     if missed_its_day(order, state, quotes, index):
         return state[at.POSITION]
     if kind == at.TARGET:
         equity = account[at.CASH] + fill_kernel.worth(
-            state[at.POSITION], quote[at.PRICE], terms[at.FACTOR], terms[at.DIVISOR]
+            state[at.POSITION], quotes[at.PRICE, index % at.HELD], terms[at.FACTOR], terms[at.DIVISOR]
         )
-        aim(order, state, terms, quote[at.PRICE], equity)
+        aim(order, state, terms, quotes[at.PRICE, index % at.HELD], equity)
         if order[at.SIDE] == at.NO_SIDE:
             return state[at.POSITION]
     if fill_order(account, orders, ledger, state, terms, quotes, index, row, 0):

@@ -66,8 +66,10 @@ UP: Final = 3
 DATE: Final = 4
 RULES: Final = 5
 QUOTE_SIZE: Final = 6
-"""A quote: the price that fills, the volume, the prices at which it is locked, the day as YYYYMMDD, and twice the
-number of the rules in force, plus 1 when the exchange traded before the next bar."""
+HELD: Final = 8_192
+"""A quote, one row of the table for all bars: the price that fills, the volume, the prices at which it is locked, the
+day as YYYYMMDD, and twice the number of the rules in force, plus 1 when the exchange traded since the bar before. The
+table holds one stretch of `HELD` bars: bar i stands in column i % HELD."""
 
 SETTINGS: Final = 0
 LOTS: Final = 7
