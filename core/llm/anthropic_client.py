@@ -76,9 +76,10 @@ class AnthropicClient:
         await self._opened()
 
     async def close(self) -> None:
-        """Close the connections."""
-        if self._sdk is not None:
-            await self._sdk.close()
+        """Close the connections. A later question opens new ones."""
+        sdk, self._sdk = self._sdk, None
+        if sdk is not None:
+            await sdk.close()
 
     async def _attempt(self, prompt: Prompt) -> AsyncGenerator[ModelEvent, None]:
         sdk = await self._opened()

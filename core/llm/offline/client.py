@@ -71,11 +71,12 @@ class OfflineClient:
 
     def _plan(self, prompt: Prompt) -> Ask | str:
         today = china_today(self._clock)
-        asked = [place for place, message in enumerate(prompt.messages) if isinstance(message, UserMessage)]
-        texts = [message.text for message in prompt.messages if isinstance(message, UserMessage)]
-        question = read_question(texts[-1] if texts else "", today)
-        earlier = read_question(texts[-2], today) if len(texts) > 1 else None
-        done = _done(prompt.messages[asked[-1] + 1 :]) if asked else ()
+        said = [(place, item.text) for place, item in enumerate(prompt.messages) if isinstance(item, UserMessage)]
+        begun, text = said[-1] if said else (-1, "")
+        before = (read_question(one, today) for _, one in reversed(said[:-1]))
+        earlier = next((question for question in before if not question.is_bare), None)
+        done = _done(prompt.messages[begun + 1 :])
+        question = read_question(text, today)
         return Planner(question, prompt.tools, earlier).next_step(done)
 
 

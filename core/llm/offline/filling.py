@@ -11,7 +11,6 @@ MOST_CODES: Final = 50
 CODE_NAMES: Final = ("symbols", "symbol", "stock_num", "code", "codes")
 TEXT_NAMES: Final = ("text", "q")
 FIRST_DAYS: Final = ("start", "from", "begin", "since")
-LAST_DAYS: Final = ("end", "to", "until")
 ENUM_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "paper": ("模拟盘", "纸面", "paper"),
     "BUY": ("买入", "买过", "买了", "bought", "buys", "purchases"),

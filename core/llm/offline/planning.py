@@ -94,6 +94,8 @@ class Planner:
         if not done and (self._choice.best is None or self._hidden) and self._may(FIND_SKILL):
             return Ask(FIND_SKILL, {"text": "", "limit": MOST_SKILLS})
         target = _as_tool(manual.result) if manual is not None else self._choice.best
+        if target is None and last is not None and last.name not in META:
+            return self._closed(answer(last.result, title=last.name, zh=self._question.is_chinese))
         if target is None:
             return self._unsure(self._choice)
         if target.tier != GREEN or (manual is not None and manual.result.get("needsApproval")):

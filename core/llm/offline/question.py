@@ -40,7 +40,9 @@ class Question:
     @property
     def is_bare(self) -> bool:
         """Whether it holds codes or days and little else, so that only what was said before gives it a meaning."""
-        return bool(self.codes or self.days or self.span) and not self.names and not _LONG_WORD.search(self.rest)
+        has_detail = bool(self.codes or self.days or self.span)
+        has_topic = any(topic.spoken_of(self.rest) for topic in vocabulary().topics)
+        return has_detail and not has_topic and not self.names and not _LONG_WORD.search(self.rest)
 
 
 def read_question(text: str, today: date) -> Question:

@@ -333,6 +333,9 @@ async def test_a_short_question_goes_on_with_the_one_before(talk):
     await talk.ask("600519 股价")
     await talk.answer({"quotes": [QUOTE]})
     assert await talk.ask("昨天呢") == ("market_quote_get", {"symbols": ["600519"], "as_of": "2026-11-19"})
+    await talk.answer({"quotes": [QUOTE]})
+    expected = ("market_quote_get", {"symbols": ["000001"], "as_of": "2026-11-18"})
+    assert await talk.ask("000001 前天呢") == expected
 
 
 async def test_a_failure_is_told_in_the_words_of_the_desk(talk):
@@ -357,6 +360,12 @@ async def test_an_answer_that_cannot_be_read_is_no_crash(talk, content):
     call = talk.history[-1].tool_calls[0]
     talk.history.append(ToolMessage((ToolResult(call.call_id, call.name, content),)))
     assert isinstance(await talk.go_on(), str)
+
+
+async def test_with_the_tools_taken_away_it_answers_with_what_it_has(talk):
+    await talk.ask("check my portfolio P/L")
+    talk.tools = ()
+    assert (await talk.answer(PNL)).startswith("Profit and loss on 2026-11-20: +7496.70 CNY in total")
 
 
 async def test_without_tools_it_says_that_it_has_none(clock):

@@ -175,6 +175,16 @@ async def test_the_key_goes_to_the_provider_and_nowhere_else(api):
     assert KEY not in repr(client)
 
 
+@EVERY_API
+async def test_a_closed_client_opens_again_with_the_next_question(api):
+    provider = Provider(api, [answers(WireTurn(text="One.")), answers(WireTurn(text="Two."))])
+    client = provider.client()
+    await events_of(client, ASKED)
+    await client.close()
+    await client.close()
+    assert finished(await events_of(client, ASKED)).message.text == "Two."
+
+
 HISTORY = (
     UserMessage("茅台多少钱"),
     AssistantMessage(
