@@ -24,6 +24,9 @@ RED = [skill.skill_id for skill in REGISTRY if skill.needs_person]
 REFUSED_HERE = {
     "auth.user.register": (422, "registration_closed"),
     "dataasset.patch": (404, "asset_not_found"),
+    "investment.stock.backtest.run.cancel": (404, "run_not_found"),
+    "investment.stock.backtest.run.get": (404, "run_not_found"),
+    "investment.stock.backtest.sweep.get": (404, "run_not_found"),
 }
 """Examples that show the shape of a call and cannot come true on the demo desk: status and code of the refusal."""
 FROM_DATA = [
@@ -97,7 +100,7 @@ async def test_the_example_of_a_skill_runs_as_printed(desk: RestDesk, skill_id: 
     elif skill_id in REFUSED_HERE:
         assert (answer.status_code, body["code"]) == REFUSED_HERE[skill_id], body
     else:
-        assert answer.status_code == 200, body
+        assert answer.status_code in {200, 202}, body
         assert body["success"] is True
 
 
