@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from evals.answers import found_at
+from evals.model import Reply
 from evals.model_parts import Comparison, PathCheck
 from evals.substitution import substitute
 
@@ -33,6 +34,18 @@ def mismatches(check: Comparison, found: Sequence[Any], variables: Mapping[str, 
         if not _holds(name, value, wanted, check.tol):
             tolerance = f" within {check.tol:g}" if name == "approx" else ""
             faults.append(f"expected {_word(name)} {shown(wanted)}{tolerance}, got {shown(value)}")
+    return faults
+
+
+def reply_faults(wanted: Reply, text: str, variables: Mapping[str, Any]) -> list[str]:
+    """Return how a text differs from what it must and must not have."""
+    faults = []
+    matches, not_matches = substitute([wanted.matches, wanted.not_matches], variables)
+    if matches is not None and not re.search(matches, text):
+        faults.append(f"lacks what it must have: expected a match of {shown(matches)}, got {shown(text)}")
+    if not_matches is not None and (found := re.search(not_matches, text)):
+        message = f"expected no match of {shown(not_matches)}, got {shown(found[0])} in {shown(text)}"
+        faults.append(f"has what it must not have: {message}")
     return faults
 
 

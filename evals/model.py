@@ -96,6 +96,13 @@ class ProviderFault(Part):
         return self
 
 
+class Reply(Part):
+    """What a text must and must not have."""
+
+    matches: Pattern | None = None
+    not_matches: Pattern | None = None
+
+
 class ScriptedCall(Part):
     """One call in a step of several."""
 
@@ -119,6 +126,8 @@ class Step(Part):
     save: dict[Name, str] = Field(default_factory=dict)
     calls: tuple[ScriptedCall, ...] = ()
     """Several calls at once, instead of `call`."""
+    sees: Reply = Reply()
+    """What the request before this step must and must not hold: all texts the model is given, one per line."""
     stop: Literal["length", "refusal"] | None = None
     """Why the model stopped, where that is not the usual reason."""
     fault: ProviderFault | None = None
@@ -156,13 +165,6 @@ class ApprovalAct(Part):
     """For `edit`: parameters to overwrite."""
     status: int = 200
     """The HTTP status the decision must get."""
-
-
-class Reply(Part):
-    """What the model's last words of the turn must and must not have."""
-
-    matches: Pattern | None = None
-    not_matches: Pattern | None = None
 
 
 class EventCheck(Part):

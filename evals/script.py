@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import DeskError
 from core.llm.model import ToolCall
 from evals.answers import save_variables
-from evals.comparing import check_path
+from evals.comparing import check_path, reply_faults
 from evals.loader import Loaded
 from evals.model import Resume, ScriptedCall, Step, Turn
 from evals.model_parts import PathCheck
@@ -86,6 +86,11 @@ class Script:
             self.fail(path, error.message)
             return WireTurn(text="")
         return WireTurn(text=text, calls=calls, stop=step.stop or "")
+
+    def seen(self, step: Step, path: Path, texts: str) -> None:
+        """Check what the model was given before a step."""
+        for fault in reply_faults(step.sees, texts, self.variables):
+            self.fail((*path, "sees"), f"the request {fault}")
 
     def answered(self, call: ToolCall, document: Mapping[str, Any]) -> None:
         """Check the answer of a call and take the variables out of it."""

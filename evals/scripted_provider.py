@@ -1,8 +1,9 @@
 """The network under the real SDKs: each request takes the next step of the script and streams it back."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
@@ -37,7 +38,9 @@ class ScriptedProvider(httpx2.AsyncBaseTransport):
         self.requests += 1
         path = self.script.peek_path()
         step = self.script.take()
-        if step is None:
+        if step is not None:
+            self.script.seen(step, path, "\n".join(_texts(json.loads(body))))
+        else:
             return httpx2.Response(400, content=error_body(self.wire, status=400, message=OUT_OF_STEPS))
         fault = step.fault
         if fault is not None and fault.http is not None:
@@ -55,3 +58,15 @@ class ScriptedProvider(httpx2.AsyncBaseTransport):
     def _stream(self, turn: WireTurn, *, input_tokens: int) -> bytes:
         whole = WireTurn(turn.text, turn.calls, turn.stop, input_tokens=input_tokens)
         return event_stream(whole, self.wire, number=self.requests)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Return every text of a request, wherever the provider's format puts it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
