@@ -23,8 +23,8 @@ from benchmarks.harness import Row, summarise
 
 HANDSHAKE: Final = "2025-11-25"
 STATELESS: Final = "2026-07-28"
-CLIENTS, SECONDS, WARM_SECONDS = 200, 60.0, 10.0
-CALLS_PER_SESSION = 25
+CLIENTS, SECONDS, EARLY_SECONDS = 200, 60.0, 10.0
+CALLS_PER_SESSION = 5
 META: Final = "io.modelcontextprotocol/"
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("investment_stock_trading_list", {"size": 5}),
@@ -71,26 +71,24 @@ class Figures:
         """Answered calls a second."""
         return len(self.waits) / self.seconds
 
-    @property
-    def warm(self) -> tuple[float, float]:
-        """When everything has been used once, and the memory then."""
-        warm = min(WARM_SECONDS, self.seconds / 2)
-        return next((at, size) for at, size in self.memory if at >= warm)
+    def memory_at(self, second: float) -> float:
+        """Return the first measurement from a second on."""
+        return next((size for at, size in self.memory if at >= second), self.memory[-1][1])
 
     @property
     def growth(self) -> float:
-        """Memory at the end over memory once warm."""
-        return self.memory[-1][1] / self.warm[1]
+        """Memory at the end over that after a third of the time, when every client has been served."""
+        return self.memory[-1][1] / self.memory_at(self.seconds / 3)
 
     def summary(self) -> str:
         """Say the figures in one line."""
         ordered = sorted(self.waits)
         tail = ordered[int(len(ordered) * 0.99)]
-        at, size = self.warm
+        sizes = [self.memory_at(second) for second in (EARLY_SECONDS, self.seconds / 3, self.seconds)]
         return (
             f"{len(ordered)} calls, {self.sessions} sessions, {len(self.errors)} errors, median wait "
-            f"{statistics.median(ordered) * 1000:.0f} ms, 99 % within {tail * 1000:.0f} ms, memory "
-            f"{size:.0f} MB at {at:.0f} s, {self.memory[-1][1]:.0f} MB at the end"
+            f"{statistics.median(ordered) * 1000:.0f} ms, 99 % within {tail * 1000:.0f} ms, memory {sizes[0]:.0f} MB "
+            f"at {EARLY_SECONDS:.0f} s, {sizes[1]:.0f} MB after a third, {sizes[2]:.0f} MB at the end"
         )
 
 
