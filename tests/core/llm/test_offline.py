@@ -61,8 +61,13 @@ PNL = {
 
 
 @pytest.fixture(scope="module")
-def tools():
-    entries = tool_entries(Registry.collect(skills.modules()))
+def registry():
+    return Registry.collect(skills.modules())
+
+
+@pytest.fixture(scope="module")
+def tools(registry):
+    entries = tool_entries(registry)
     return tuple(
         ToolDefinition(
             name=entry.name,
@@ -274,6 +279,44 @@ async def test_other_results_are_told_row_by_row(talk, question, result, told):
     text = await talk.answer(result)
     for part in told:
         assert part in text
+
+
+QUOTED = {
+    "investment.stock.portfolio.pnl.get": "asOf total.totalPnl total.currency total.unrealizedPnl total.realizedPnl "
+    "total.todayPnl total.marketValue total.totalCost holdings.symbol holdings.name holdings.quantity "
+    "holdings.lastPrice holdings.priceAt holdings.marketValue holdings.unrealizedPnl holdings.unrealizedPnlRatio",
+    "investment.stock.portfolio.list": "items.positionId items.symbol items.name items.quantity items.lastPrice total",
+    "investment.stock.portfolio.explain": "holding.symbol facts.tradeType facts.tradeDate facts.amount",
+    "investment.stock.trading.list": "items.recordId items.tradeType items.symbol items.tradeDate items.quantity "
+    "items.price items.amount items.currency items.isReversed total",
+    "investment.stock.recommendation.list": "items.recommendationId items.symbol items.action items.add1 items.add2 "
+    "items.reduce1 items.reduce2 items.noMoreAdd items.createdAt items.note",
+    "investment.stock.backtest.list": "items.id items.name items.firstDt items.lastDt items.totalReturn items.sharpe "
+    "items.maxDrawdown items.numTrades items.simulated total",
+    "dataasset.list": "items.id items.assetName items.recordCount items.description",
+    "market.quote.get": "quotes.symbol quotes.name quotes.lastPrice quotes.referencePrice quotes.currency quotes.low "
+    "quotes.high quotes.tradeDate quotes.isSuspended withoutPrice",
+    "market.bars.get": "symbol name total bars.time bars.open bars.high bars.low bars.close",
+    "market.instrument.search": "instruments.symbol instruments.name instruments.exchange instruments.kind",
+    "market.calendar.get": "exchange start end tradingDays days.day days.isOpen days.note",
+}
+
+
+def field_at(schema, path):
+    """Return the schema of a field of a result, through lists and nullable objects; None when there is none."""
+    for name in path.split("."):
+        schema = schema.get("items", schema) if schema.get("type") == "array" else schema
+        members = [schema, *schema.get("anyOf", ())]
+        schema = next((m["properties"][name] for m in members if name in m.get("properties", ())), None)
+        if schema is None:
+            return None
+    return schema
+
+
+@pytest.mark.parametrize("skill_id", QUOTED)
+def test_the_fields_it_quotes_are_fields_of_the_skill(registry, skill_id):
+    schema = registry.schema(registry.find(skill_id)).output_schema
+    assert [path for path in QUOTED[skill_id].split() if field_at(schema, path) is None] == []
 
 
 async def test_a_name_is_looked_up_before_the_price_is_asked(talk):

@@ -27,8 +27,10 @@ from tests.support.provider_wire import (
     Api,
     Provider,
     Reply,
+    WireCall,
     WireTurn,
     answers,
+    breaks_off,
     events_of,
     finished,
     refuses,
@@ -286,6 +288,20 @@ async def test_an_event_cut_in_its_middle_is_a_stream_that_broke_off(api):
     first = Reply(headers=EVENT_STREAM, body=begun[: len(begun) // 2].rpartition(b"\n\n")[0] + b'\n\ndata: {"ty\n\n')
     provider = Provider(api, [first, HELLO])
     assert finished(await events_of(provider.client(), ASKED)).message.text == "Hello."
+
+
+@EVERY_API
+async def test_wherever_a_stream_is_cut_its_call_is_returned_once_and_whole(api):
+    turn = WireTurn(text="I look.", calls=(WireCall("c1", "t", '{"symbols": ["600519.SH"]}'),), input_tokens=9)
+    expected = finished(await events_of(Provider(api, [answers(turn)]).client(), ASKED)).message
+    asked_again = 0
+    for place in range(20):
+        provider = Provider(api, [breaks_off(turn, cut=place / 20 + 0.01), answers(turn)])
+        events = await events_of(provider.client(), ASKED)
+        assert [type(event).__name__ for event in events].count("TurnFinished") == 1
+        assert finished(events).message == expected
+        asked_again += len(provider.requests) - 1
+    assert asked_again >= 15
 
 
 async def test_an_answered_call_without_its_question_is_left_out():
