@@ -1,6 +1,5 @@
 """The door as agents find it: a real server over HTTP, and the processes that clients start, in both eras."""
 
-import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
