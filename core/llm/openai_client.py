@@ -143,7 +143,7 @@ class OpenAIClient:
         )
 
     def _refuses_reasoning(self, error: Exception) -> bool:
-        """Tell whether the model does not reason and the server minds being asked for its reasoning."""
+        """Tell whether the server minds being asked for reasoning, or cannot read what it gave out earlier."""
         said = str(getattr(error, "message", "")).lower()
         is_about_it = getattr(error, "param", None) == "include" or "encrypted" in said
         return self._keeps_reasoning and getattr(error, "status_code", 0) == 400 and is_about_it

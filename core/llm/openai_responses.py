@@ -35,11 +35,12 @@ FAILED: Final = "The call failed.\n"
 def request_body(
     prompt: Prompt, *, model: str, client: str, tools: OpenAITools, keeps_reasoning: bool
 ) -> dict[str, Any]:
-    """Return the body of a request. `client` is the name whose `Kept` parts may be sent back."""
+    """Return the body of a request. `client` is the name whose `Kept` parts are sent back, if the model reasons."""
+    own = client if keeps_reasoning else ""
     body: dict[str, Any] = {
         "model": model,
         "store": False,
-        "input": [item for message in answered(prompt.messages) for item in _items(message, client)],
+        "input": [item for message in answered(prompt.messages) for item in _items(message, own)],
     }
     if prompt.system:
         body["instructions"] = prompt.system
@@ -148,7 +149,13 @@ def _kept(items: list[Any], client: str) -> Kept | None:
     """Keep the items when there is reasoning among them that can be sent back: without it there is no need to."""
     if not any(getattr(item, "encrypted_content", None) for item in items):
         return None
-    return Kept(client, tuple(_plain(item) for item in items))
+    return Kept(client, tuple(_sent_back(item) for item in items))
+
+
+def _sent_back(item: Any) -> Any:
+    """Return an item as the API takes it back: reasoning without its plain text, which it refuses."""
+    plain = _plain(item)
+    return {name: value for name, value in plain.items() if name != "content" or plain.get("type") != "reasoning"}
 
 
 def _usage(response: Any) -> Usage:

@@ -40,6 +40,7 @@ from tests.support.provider_wire import (
 pytestmark = pytest.mark.anyio
 EVERY_API = pytest.mark.parametrize("api", list(Api))
 ASKED = Prompt("", (UserMessage("hello"),))
+PLAIN = {"type": "reasoning_text", "text": "Hm."}
 HELLO = answers(WireTurn(text="Hello."))
 NOON = FrozenClock(datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC))
 
@@ -205,7 +206,7 @@ async def test_a_model_that_does_not_reason_is_asked_without_its_reasoning():
 
 async def test_the_reasoning_of_responses_goes_back_to_the_same_model_only():
     items = [
-        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "opaque"},
+        {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "opaque", "content": [PLAIN]},
         {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "t", "arguments": "{}", "status": "completed"},
     ]
     response = {"id": "r", "status": "completed", "output": items, "usage": None}
@@ -213,6 +214,7 @@ async def test_the_reasoning_of_responses_goes_back_to_the_same_model_only():
     provider = Provider(Api.RESPONSES, [reply, HELLO])
     client = provider.client()
     message = finished(await events_of(client, ASKED)).message
+    del items[0]["content"]
     assert message.kept == Kept("openai:m", tuple(items))
     history = (*ASKED.messages, message, ToolMessage((ToolResult("c1", "t", "fine"),)))
     await events_of(client, Prompt("", history))
@@ -220,6 +222,16 @@ async def test_the_reasoning_of_responses_goes_back_to_the_same_model_only():
     other = Provider(Api.ANTHROPIC, [HELLO])
     await events_of(other.client(), Prompt("", history))
     assert other.bodies[0]["messages"][1]["content"] == [{"type": "tool_use", "id": "c1", "name": "t", "input": {}}]
+
+
+async def test_reasoning_that_the_provider_cannot_read_any_more_is_left_out():
+    said = {"message": "The encrypted content gAAA could not be verified.", "code": "invalid_encrypted_content"}
+    provider = Provider(Api.RESPONSES, [refuses(400, body=json.dumps({"error": said}).encode()), HELLO])
+    call = ToolCall("c1", "t", "{}", {})
+    message = AssistantMessage("", (call,), Kept("openai:m", ({"type": "reasoning", "encrypted_content": "old"},)))
+    history = (*ASKED.messages, message, ToolMessage((ToolResult("c1", "t", "fine"),)))
+    assert finished(await events_of(provider.client(), Prompt("", history))).message.text == "Hello."
+    assert [item.get("type") for item in provider.bodies[1]["input"]] == [None, "function_call", "function_call_output"]
 
 
 async def test_the_thoughts_of_anthropic_go_back_unchanged_beside_the_calls():
