@@ -32,7 +32,7 @@ def place_actions(market: PanelMarket, *, is_taxed: bool) -> Actions:
             events.append((int(rows[due.index]), place, 0, len(ratios)))
             if due.pay_index is not None:
                 events.append((int(rows[due.pay_index]), place, 1, len(ratios)))
-            ratios.append(_ratios(due))
+            ratios.append(ratios_of(due))
     events.sort()
     days = np.array([event[0] for event in events], dtype=np.int64)
     return Actions(
@@ -56,7 +56,8 @@ def _due(market: PanelMarket, place: int, symbol: str) -> list[tuple[DueAction, 
     return [(due, rows) for due in due_actions(bars, actions)]
 
 
-def _ratios(due: DueAction) -> list[int]:
+def ratios_of(due: DueAction) -> list[int]:
+    """Return cash, bonus and rights of one share in 1e-15, the price of rights in 1e-8, and 1 where taxed when paid."""
     action = due.action
     each = (action.cash_per_share, action.bonus_per_share, action.rights_per_share)
     return [*(_scaled(value, RATIO) for value in each), _scaled(action.rights_price, RIGHTS_PRICE), _is_early(due)]

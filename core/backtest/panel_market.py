@@ -242,8 +242,8 @@ def _terms(market: PanelMarket, costs: CostSettings) -> Terms:
         settings=np.stack([terms.settings for _, terms in found]),
         lots=np.stack([terms.lots for _, terms in found]),
         rest_lots=np.stack([terms.rest_lots for _, terms in found]),
-        charges=_padded([terms.charges for _, terms in found]),
-        ticks=_padded([terms.ticks for _, terms in found]),
+        charges=padded([terms.charges for _, terms in found]),
+        ticks=padded([terms.ticks for _, terms in found]),
         class_of=class_of,
         regime_of=regime_of,
         gap_after=gap_after,
@@ -280,7 +280,7 @@ def _class_terms(market: PanelMarket, costs: CostSettings, listing: Listing | No
     return terms_for(bars, costs, listing if market.rules else None)
 
 
-def _padded(tables: Sequence[Sequence[Integers]]) -> Integers:
+def padded(tables: Sequence[Sequence[Integers]]) -> Integers:
     """Stack rows of charges or price steps of (class, regime); rows that are not there are zero and cost nothing."""
     regimes = max(len(table) for table in tables)
     rows = max(one.shape[0] for table in tables for one in table)

@@ -7,7 +7,7 @@ array must not be returned. Besides `compiled` the only import of numba.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic, overload
 
 Array = TypeVar("Array")
@@ -24,8 +24,8 @@ def _without_owner(typingctx: Any, array: Any) -> Any:  # noqa: ARG001 - the nam
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         header = context.make_array(array)(context, builder, arguments[0])
-        header.meminfo = cgutils.get_null_value(header.meminfo.type)
-        header.parent = cgutils.get_null_value(header.parent.type)
+        header.meminfo = header.meminfo.type(None)
+        header.parent = header.parent.type(None)
         return header._getvalue()  # noqa: SLF001 - numba's own way
 
     return array(array), generate

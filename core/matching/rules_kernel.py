@@ -162,12 +162,20 @@ def sellable(position: int, bought_today: int, t_plus_one: int) -> int:
 
 
 @compiled
+def cost_of(quantity: int, price: int, unit_factor: int, unit_divisor: int, charges: Integers) -> int:
+    """Return what a buy of a quantity takes: its amount and fees."""
+    amount = amount_of(quantity, price, unit_factor, unit_divisor)
+    return amount + fees_of(charges, amount, quantity, BUY)
+
+
+@compiled
 def affordable(
     budget: int, quantity: int, price: int, unit_factor: int, unit_divisor: int, lots: Integers, charges: Integers
 ) -> int:
     """Return the largest valid quantity up to `quantity` whose amount and fees fit into `budget`.
 
-    Costs never fall as the quantity grows, so the search halves the number of steps.
+    Costs never fall as the quantity grows, so the search halves the number of steps; it begins where the amount alone
+    would bring the costs of the largest order down to the budget.
     """
     if price <= NO_PRICE or budget <= 0:
         return 0
@@ -175,15 +183,16 @@ def affordable(
     highest = valid_buy(bound, lots)
     if highest == 0:
         return 0
-    amount = amount_of(highest, price, unit_factor, unit_divisor)
-    if amount + fees_of(charges, amount, highest, BUY) <= budget:
+    excess = cost_of(highest, price, unit_factor, unit_divisor, charges) - budget
+    if excess <= 0:
         return highest
-    low, high = -1, (highest - lots[0]) // lots[1]
+    high = (highest - lots[0]) // lots[1] - 1
+    low = high - excess // max(amount_of(lots[1], price, unit_factor, unit_divisor), 1) - 1
+    if low < 0 or cost_of(lots[0] + low * lots[1], price, unit_factor, unit_divisor, charges) > budget:
+        low = -1
     while low < high:
         middle = (low + high + 1) // 2
-        trial = lots[0] + middle * lots[1]
-        amount = amount_of(trial, price, unit_factor, unit_divisor)
-        if amount + fees_of(charges, amount, trial, BUY) <= budget:
+        if cost_of(lots[0] + middle * lots[1], price, unit_factor, unit_divisor, charges) <= budget:
             low = middle
         else:
             high = middle - 1

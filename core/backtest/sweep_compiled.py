@@ -1,0 +1,195 @@
+"""Sweeps of the dual moving average in compiled trials: the cents of single runs, thousands of them a second."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.backtest.panel_actions import ratios_of
+from core.backtest.panel_decisions import part_of
+from core.backtest.panel_market import padded
+from core.backtest.problems import ParameterInvalid
+from core.backtest.request import RunRequest
+from core.backtest.series import Series
+from core.backtest.strategies.moving_average import DualMovingAverage
+from core.backtest.sweep_grid import Parameters
+from core.backtest.sweep_trials import NamedStrategy
+from core.matching import sweep_kernel as kernel
+from core.matching.model import AMOUNT_PLACES, FillMode
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+UNIT: Final = 10**AMOUNT_PLACES
+TRIALS_AT_ONCE: Final = 128
+"""Trials between two words of progress of one thread."""
+NO_CURVES: Final = np.zeros((0, 0), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledTrials:
+    """What trials came to: columns of `sweep_kernel`, one row a trial."""
+
+    counts: Integers
+    sums: Floats
+
+
+def default_threads() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Averages:
+    """Trials of the dual moving average: the lengths that occur, each trial's pair of places among them, the size."""
+
+    lengths: Integers
+    pairs: Integers
+    size: str | float
+
+    def first(self, count: int) -> "Averages":
+        """Return the first trials alone."""
+        return Averages(self.lengths, self.pairs[:count], self.size)
+
+
+def can_compile(request: RunRequest, series: Sequence[Series]) -> bool:
+    """Return whether compiled trials know everything that is asked for."""
+    known = not request.carry_orders and not request.take_rights and request.tax is None and request.on_trade is None
+    return known and all(request.mode is FillMode.THIS_CLOSE or "open" in one.bars.prices for one in series)
+
+
+def averages_of(make: Callable[..., object], tried: Sequence[Parameters]) -> Averages | None:
+    """Return the trials of the dual moving average; None for another strategy, or for sizes that differ."""
+    first = make(**tried[0])
+    if type(first) is not DualMovingAverage or any(one.get("size", first.size) != first.size for one in tried):
+        return None
+    pairs = np.array([(one.get("fast", first.fast), one.get("slow", first.slow)) for one in tried], dtype=np.int64)
+    lengths, places = np.unique(pairs, return_inverse=True)
+    return Averages(lengths.astype(np.int64), places.reshape(pairs.shape).astype(np.int64), first.size)
+
+
+def quick_refusal(make: Callable[..., object]) -> Callable[[Parameters], str | None]:
+    """Return what tells why a strategy refuses parameters, without making one of each where plain numbers tell."""
+    averages = make in {DualMovingAverage, NamedStrategy("dual_moving_average")}
+
+    def refusal(parameters: Parameters) -> str | None:
+        if averages and parameters.keys() == {"fast", "slow"}:
+            fast, slow = parameters["fast"], parameters["slow"]
+            if type(fast) is int and type(slow) is int and 0 < fast < slow:
+                return None
+        try:
+            make(**parameters)
+        except ParameterInvalid as error:
+            return error.message
+        return None
+
+    return refusal
+
+
+def run_compiled(
+    averages: Averages, request: RunRequest, series: Series, *, threads: int
+) -> Iterator[tuple[slice, CompiledTrials]]:
+    """Run trials over one instrument, in stretches by several threads; the averages are shared by all."""
+    tape, rules = _series(series, request), _rules(series, request, averages.size)
+    lengths, pairs = averages.lengths, averages.pairs
+    means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
+
+    def run(part: slice) -> tuple[slice, CompiledTrials]:
+        return part, _trials(means, pairs[part], tape, rules, NO_CURVES)
+
+    yield from in_threads(run, _stretches(len(pairs)), threads)
+
+
+def run_compiled_series(
+    averages: Averages, request: RunRequest, many: Sequence[Series], *, threads: int
+) -> Iterator[CompiledTrials]:
+    """Run the same trials over many instruments, in their order."""
+    lengths, pairs = averages.lengths, averages.pairs
+
+    def run(series: Series) -> CompiledTrials:
+        tape, rules = _series(series, request), _rules(series, request, averages.size)
+        means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
+        return _trials(means, pairs, tape, rules, NO_CURVES)
+
+    return in_threads(run, many, threads)
+
+
+def curves_of(averages: Averages, request: RunRequest, series: Series, *, threads: int) -> Integers:
+    """Return the equity of every trial at the end of each bar, in 0.0001: one row a trial."""
+    tape, rules = _series(series, request), _rules(series, request, averages.size)
+    lengths, pairs = averages.lengths, averages.pairs
+    means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
+    out = np.zeros((len(pairs), len(series.bars)), dtype=np.int64)
+
+    def run(part: slice) -> None:
+        _trials(means, pairs[part], tape, rules, out[part])
+
+    list(in_threads(run, _stretches(len(pairs)), threads))
+    return out
+
+
+def in_threads(run: Callable[[Any], Any], items: Sequence[Any], threads: int) -> Iterator[Any]:
+    """Yield results in order. Kernels hold no lock of the interpreter, so threads are enough, however many run."""
+    if threads <= 1 or len(items) <= 1:
+        yield from map(run, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield from pool.map(run, items)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _stretches(count: int) -> list[slice]:
+    return [slice(first, min(first + TRIALS_AT_ONCE, count)) for first in range(0, count, TRIALS_AT_ONCE)]
+
+
+def _trials(
+    means: Floats, pairs: Integers, tape: kernel.Series, rules: kernel.Rules, curves: Integers
+) -> CompiledTrials:
+    counts = np.zeros((len(pairs), kernel.COUNTS), dtype=np.int64)
+    sums = np.zeros((len(pairs), kernel.SUMS))
+    kernel.run_trials(means, pairs, tape, rules, counts, sums, curves)
+    return CompiledTrials(counts, sums)
+
+
+def _series(series: Series, request: RunRequest) -> kernel.Series:
+    bars, terms = series.bars, series.terms
+    events = [(due.index, number, 0) for number, due in enumerate(series.due)]
+    events += [(due.pay_index, number, 1) for number, due in enumerate(series.due) if due.pay_index is not None]
+    events.sort(key=lambda event: (event[0], event[2]))
+    ends = np.flatnonzero(np.append(np.diff(bars.days) > 0, True)).astype(np.int64)
+    return kernel.Series(
+        prices=bars.prices["close" if request.mode is FillMode.THIS_CLOSE else "open"],
+        closes=bars.prices["close"],
+        volumes=np.zeros(len(bars), dtype=np.int64) if bars.volume is None else bars.volume,
+        down=terms.down,
+        up=terms.up,
+        gap_after=np.asarray(terms.gap_after, dtype=np.bool_),
+        regime=np.asarray(terms.regime, dtype=np.int64),
+        days=bars.days,
+        ends=ends,
+        events=np.array(events, dtype=np.int64).reshape(len(events), 3),
+        ratios=np.array([ratios_of(due)[:2] for due in series.due], dtype=np.int64).reshape(len(series.due), 2),
+    )
+
+
+def _rules(series: Series, request: RunRequest, size: object) -> kernel.Rules:
+    terms, places = series.terms, series.bars.places
+    part = 0 if size == "all" else part_of(size)
+    factor, divisor = 10 ** max(0, AMOUNT_PLACES - places), 10 ** max(0, places - AMOUNT_PLACES)
+    highest = int(series.bars.prices["close"].max())
+    is_at_close = int(request.mode is FillMode.THIS_CLOSE)
+    return kernel.Rules(
+        settings=terms.settings,
+        lots=terms.lots,
+        rest_lots=terms.rest_lots,
+        charges=padded([terms.charges])[0],
+        ticks=padded([terms.ticks])[0],
+        options=np.array(
+            [request.cash, part, request.warmup_bars, is_at_close, factor, divisor, highest], dtype=np.int64
+        ),
+    )
