@@ -165,7 +165,10 @@ async def _phase(world: World, stage: _Stage, phase: Phase, path: Path) -> None:
     stage.play.phases.append(record)
     before, audited = state.snapshot(desk.database), len(state.audit_rows(desk.database))
     async with toolbox(stage.play.transport, desk, who) as tools:
-        await _conversation(stage, phase, path, record=record, tools=tools, who=who)
+        try:
+            await _conversation(stage, phase, path, record=record, tools=tools, who=who)
+        except (ScriptProblem, DeskError) as error:  # here: a task group would wrap it
+            stage.scored.append(Failure(stage.script.where(), stage.script.place, reason_of(error)))
     after = state.snapshot(desk.database)
     record.changes = before.changes(after)
     record.audit = state.audit_rows(desk.database, after=audited)
@@ -173,7 +176,10 @@ async def _phase(world: World, stage: _Stage, phase: Phase, path: Path) -> None:
     stage.play.used.result_bytes += sum(call.result_bytes for call in record.calls)
     twin = await _twin(world, stage, phase) if phase.expect.state.same_as_actions else None
     scorer = PhaseScorer(stage.case, desk, record, (*path, "expect"), live=stage.script.is_live)
-    stage.scored += scorer.failures(phase.expect, twin, after)
+    try:
+        stage.scored += scorer.failures(phase.expect, twin, after)
+    except ScriptProblem as error:
+        stage.scored.append(Failure(stage.case.loaded.where(*path, "expect"), phase.name, error.message))
 
 
 async def _twin(world: World, stage: _Stage, phase: Phase) -> state.Snapshot:

@@ -113,6 +113,10 @@ class Script:
                     with suppress(ScriptProblem):
                         save_variables(scripted.save, document, self.variables)
 
+    def where(self) -> str:
+        """Return file and line of the present turn."""
+        return self.loaded.where(*self.turn_path)
+
     def fail(self, path: Path, message: str) -> None:
         """Note a failure at a place of the file."""
         self.failures.append(Failure(self.loaded.where(*path), self.place, message))
