@@ -34,8 +34,14 @@ MESSAGE: Final = body_of(
     },
     required=["message"],
 )
+SENT: Final = {
+    "type": "object",
+    "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
+"""One server-sent event; `data` is a JSON object as text."""
 STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "The events of the turn", "content": {EVENT_STREAM: {"schema": {"type": "string"}}}}
+    200: {"description": "The events, as they happen", "content": {EVENT_STREAM: {"schema": SENT}}}
 }
 AFTER: Final = parameter("after", {"type": "integer", "minimum": 0, "default": 0}, "Only events behind this number.")
 
@@ -103,7 +109,7 @@ def _add_reading(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
     @routes.get(
         "/agent/chat/{conversation_id}",
         summary="Read a conversation, or follow it",
-        responses=problems(400, 401, 403, 404),
+        responses=STREAM | problems(400, 401, 403, 404),
         openapi_extra={"parameters": [AFTER, MOST_EVENTS]},
     )
     async def read(request: Request, conversation_id: str) -> Response:
