@@ -1,5 +1,7 @@
 """The door as agents find it: a real server over HTTP, and the processes that clients start, in both eras."""
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -73,12 +75,24 @@ async def over_http(world: World, era: str, *, query: str = "", **more: Any) -> 
 
 
 def spawned(world: World, **settings: str) -> StdioServerParameters:
-    """What the README tells clients to start."""
+    """What the README tells Claude Desktop to start, with the places of this machine."""
+    written = next(block for block in json_blocks() if "command" in block.get("mcpServers", {}).get("dingpan", {}))
+    server = written["mcpServers"]["dingpan"]
+    assert server["command"] == "/path/to/dingpan/.venv/bin/dingpan"
+    assert set(server["env"]) == {"DINGPAN_HOME", "DINGPAN_TOKEN"}
     program = Path(sys.executable).parent / "dingpan"
-    command = [str(program), "mcp"] if program.exists() else [sys.executable, "-m", "agent_server", "mcp"]
+    start = [str(program)] if program.exists() else [sys.executable, "-m", "agent_server"]
+    environment = {name: world.desk.environment[name] for name in ("DINGPAN_HOME", "DINGPAN_PORT", "PATH")}
     return StdioServerParameters(
-        command=command[0], args=command[1:], env=world.desk.environment | settings, cwd=str(ROOT)
+        command=start[0], args=[*start[1:], *server["args"]], env=environment | settings, cwd=str(ROOT)
     )
+
+
+def json_blocks() -> list[dict[str, Any]]:
+    """The JSON of the README."""
+    return [
+        json.loads(block) for block in re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    ]
 
 
 @asynccontextmanager
@@ -195,6 +209,21 @@ def test_a_folder_without_a_desk_is_told(world: World, tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "There is no desk" in done.stderr
     assert done.stdout == ""
+
+
+async def test_what_the_readme_tells_editors_opens_the_door(world: World) -> None:
+    servers = [block.get("mcpServers") or block.get("servers") or {} for block in json_blocks()]
+    over_address = [found["dingpan"] for found in servers if "url" in found.get("dingpan", {})]
+    assert len(over_address) == 2
+    for server in over_address:
+        assert server["url"] == "http://127.0.0.1:8765/mcp"
+        headers = {name: re.sub(r"lgatk_\S+|\$\{\S+\}", world.token, text) for name, text in server["headers"].items()}
+        address = server["url"].replace(":8765", f":{world.desk.port}")
+        async with (
+            httpx2.AsyncClient(headers=headers) as http,
+            Client(streamable_http_client(address, http_client=http)) as client,
+        ):
+            assert (await client.list_tools()).tools
 
 
 async def test_the_door_forgets_nobody_when_a_client_hangs_up(world: World) -> None:
