@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.llm.model import ToolDefinition
 from core.llm.offline.filling import takes_codes, takes_days
 from core.llm.offline.question import Question
-from core.llm.offline.topics import Topic, contains, vocabulary
+from core.llm.offline.topics import Topic, contains, spoken, vocabulary
 
 GREEN: Final = "green"
 SURE: Final = 4.0
@@ -46,7 +46,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spoken:
+class _Subject:
     """What a question speaks of, worked out once for all tools."""
 
     topics: tuple[Topic, ...]
@@ -56,8 +56,8 @@ class _Spoken:
 
 def choose(question: Question, tools: Sequence[ToolDefinition]) -> Choice:
     """Rank the tools for a question."""
-    spoken = _Spoken(_topics(question), _changes(question), _weighted(question, tools))
-    scored = [(round(_score(question, tool, spoken), 3), tool) for tool in tools]
+    subject = _Subject(_topics(question), _changes(question), _weighted(question, tools))
+    scored = [(round(_score(question, tool, subject), 3), tool) for tool in tools]
     return Choice(tuple(sorted(scored, key=lambda pair: (-pair[0], pair[1].tier != GREEN, pair[1].name))))
 
 
@@ -67,22 +67,20 @@ def unserved(question: Question, tools: Sequence[ToolDefinition]) -> bool:
 
 
 def _topics(question: Question) -> tuple[Topic, ...]:
-    return tuple(topic for topic in vocabulary().topics if topic.spoken_of(question.rest))
+    return spoken(vocabulary().topics, question.rest)
 
 
 def _changes(question: Question) -> tuple[Topic, ...]:
     """Return the verbs of change. In a question about the past or for advice only firm ones are meant as such."""
     is_past = any(contains(question.rest, word) for word in vocabulary().past)
-    return tuple(
-        topic for topic in vocabulary().changes if (topic.firm or not is_past) and topic.spoken_of(question.rest)
-    )
+    return tuple(topic for topic in spoken(vocabulary().changes, question.rest) if topic.firm or not is_past)
 
 
-def _score(question: Question, tool: ToolDefinition, spoken: _Spoken) -> float:
-    known = sum(topic.weight(tool.name) for topic in spoken.topics)
+def _score(question: Question, tool: ToolDefinition, subject: _Subject) -> float:
+    known = sum(topic.weight(tool.name) for topic in subject.topics)
     if tool.tier != GREEN:
-        known += sum(topic.weight(tool.name) for topic in spoken.changes) if spoken.changes else -10.0
-    return known + _own_words(tool, spoken.terms) + _fit(question, tool)
+        known += sum(topic.weight(tool.name) for topic in subject.changes) if subject.changes else -10.0
+    return known + _own_words(tool, subject.terms) + _fit(question, tool)
 
 
 def _own_words(tool: ToolDefinition, terms: dict[str, float]) -> float:

@@ -114,6 +114,10 @@ PATTERNS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], Fou
     ),
     (re.compile(rf"\b{_MONTH} {_DAY}\b"), lambda m, today: _without_year(MONTHS.index(m[1]) + 1, m[2], today)),
     (
+        re.compile(r"(?<!\d)(20\d\d)年|\bin (20\d\d)\b"),
+        lambda m, today: (date(int(m[1] or m[2]), 1, 1), min(today, date(int(m[1] or m[2]), 12, 31))),
+    ),
+    (
         re.compile(r"(?:最近|近|过去)(\d+|两|三|半|一)?个?(天|日|周|星期|月|年)"),
         lambda m, today: _last(_number(m[1]), m[2], today),
     ),

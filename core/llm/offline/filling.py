@@ -62,6 +62,15 @@ def takes_days(schema: Mapping[str, Any]) -> bool:
     return any("date" in _formats(shape) for shape in schema.get("properties", {}).values())
 
 
+def ignored(schema: Mapping[str, Any], question: Question) -> list[str]:
+    """Return what the question names and the tool cannot be told: codes, days, or the beginning of a span."""
+    names = schema.get("properties", {})
+    left = [] if takes_codes(schema) else list(question.codes)
+    if question.span is not None and not any(name.startswith(FIRST_DAYS) for name in names):
+        return [*left, " - ".join(day.isoformat() for day in question.span)]
+    return left + ([] if takes_days(schema) or question.span else [day.isoformat() for day in question.days])
+
+
 def _value(name: str, shape: Mapping[str, Any], question: Question) -> Any:
     kinds = _kinds(shape)
     if name in CODE_NAMES:

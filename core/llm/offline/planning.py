@@ -12,9 +12,9 @@ from typing import Any, Final
 from core.llm.model import ToolDefinition
 from core.llm.offline.answering import answer, line, unwrapped
 from core.llm.offline.choosing import GREEN, Choice, choose, unserved
-from core.llm.offline.filling import Filled, fill
+from core.llm.offline.filling import Filled, fill, ignored
 from core.llm.offline.question import Question
-from core.llm.offline.topics import contains
+from core.llm.offline.topics import contains, vocabulary
 from core.llm.offline.wording import Wording, wording
 
 FIND_INSTRUMENT: Final = "market_instrument_search"
@@ -85,24 +85,38 @@ class Planner:
 
     def next_step(self, done: Sequence[Done]) -> Ask | str:
         """Return the next call, or the answer, after the calls already made for this question."""
+        if not done and (opening := self._opening()) is not None:
+            return opening
         last = done[-1] if done else None
         if last is not None and last.is_error:
             return self._closed(self._say.failed.format(reason=line(last.result.get("message") or last.result)))
         if last is not None and last.name == FIND_SKILL:
             return self._among_all(last)
         manual = next((item for item in done if item.name == DESCRIBE_SKILL), None)
-        if not done and (self._choice.best is None or self._hidden) and self._may(FIND_SKILL):
-            return Ask(FIND_SKILL, {"text": "", "limit": MOST_SKILLS})
         target = _as_tool(manual.result) if manual is not None else self._choice.best
-        if target is None and last is not None and last.name not in META:
-            return self._closed(answer(last.result, title=last.name, zh=self._question.is_chinese))
         if target is None:
-            return self._unsure(self._choice)
+            return self._unsure(self._choice) if last is None else self._answered(last, None)
         if target.tier != GREEN or (manual is not None and manual.result.get("needsApproval")):
             return self._changes_things(target)
         if last is not None and last.name in {target.name, CALL_SKILL}:
-            return self._closed(answer(last.result, title=self._name(target), zh=self._question.is_chinese))
+            return self._answered(last, target)
         return self._toward(target, done, is_hidden=manual is not None)
+
+    def _opening(self) -> Ask | str | None:
+        """Answer a call for help, or look among all skills when no tool of its own is meant."""
+        if self._choice.best is None and any(contains(self._question.rest, word) for word in vocabulary().help):
+            known = [self._name(tool) for tool in self._direct if tool.tier == GREEN]
+            return self._closed("\n- ".join([self._say.help, *known]))
+        if (self._choice.best is None or self._hidden) and self._may(FIND_SKILL):
+            return Ask(FIND_SKILL, {"text": "", "limit": MOST_SKILLS})
+        return None
+
+    def _answered(self, last: Done, target: ToolDefinition | None) -> str:
+        """Tell the result, and before it what the question names and the tool cannot be told."""
+        title = self._name(target) if target is not None else last.name
+        told = answer(last.result, title=title, zh=self._question.is_chinese)
+        left = ignored(target.parameters, self._question) if target is not None else []
+        return self._closed(f"{self._say.ignored.format(what=', '.join(left))}\n{told}" if left else told)
 
     @property
     def _hidden(self) -> bool:

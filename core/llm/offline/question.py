@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from core.llm.offline.days import read_days
-from core.llm.offline.topics import vocabulary
+from core.llm.offline.topics import spoken, vocabulary
 
 _HAN: Final = re.compile(r"[\u4e00-\u9fff]")
 _HAN_RUN: Final = re.compile(r"[\u4e00-\u9fff]{2,}")
@@ -41,7 +41,7 @@ class Question:
     def is_bare(self) -> bool:
         """Whether it holds codes or days and little else, so that only what was said before gives it a meaning."""
         has_detail = bool(self.codes or self.days or self.span)
-        has_topic = any(topic.spoken_of(self.rest) for topic in vocabulary().topics)
+        has_topic = spoken(vocabulary().topics, self.rest)
         return has_detail and not has_topic and not self.names and not _LONG_WORD.search(self.rest)
 
 

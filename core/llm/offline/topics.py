@@ -11,7 +11,7 @@ from typing import Any
 _ASCII = re.compile(r"[\x00-\x7f]+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Topic:
     """Words of a question, and how much they say for tools whose name contains a hint.
 
@@ -26,9 +26,9 @@ class Topic:
         """Return what the topic says for a tool."""
         return max((weight for hint, weight in self.hints.items() if hint in tool_name), default=0.0)
 
-    def spoken_of(self, text: str) -> bool:
-        """Tell whether a text in lower case uses one of the words."""
-        return any(contains(text, word) for word in self.words)
+    def said_in(self, text: str) -> list[str]:
+        """Return the words that a text in lower case uses."""
+        return [word for word in self.words if contains(text, word)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class Vocabulary:
     changes: tuple[Topic, ...]
     past: tuple[str, ...]
     fillers: tuple[str, ...]
+    help: tuple[str, ...]
     common: frozenset[str]
     indexes: Mapping[str, str]
 
@@ -46,6 +47,17 @@ class Vocabulary:
     def meaningful(self) -> tuple[str, ...]:
         """The words of all topics."""
         return tuple(word for topic in (*self.topics, *self.changes) for word in topic.words)
+
+
+def spoken(topics: Iterable[Topic], text: str) -> tuple[Topic, ...]:
+    """Return the topics a text speaks of. A word within a longer one does not count: 总资产 is not about 资产."""
+    said = {topic: words for topic in topics if (words := topic.said_in(text))}
+    every = [word for words in said.values() for word in words]
+    return tuple(
+        topic
+        for topic, words in said.items()
+        if any(not any(word != longer and word in longer for longer in every) for word in words)
+    )
 
 
 def contains(text: str, word: str) -> bool:
@@ -64,6 +76,7 @@ def vocabulary() -> Vocabulary:
         changes=_topics(read["changes"]),
         past=tuple(read["past"]),
         fillers=tuple(read["fillers"]),
+        help=tuple(read["help"]),
         common=frozenset(read["common"]),
         indexes=read["indexes"],
     )

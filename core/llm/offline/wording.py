@@ -17,6 +17,8 @@ class Wording:
     unknown: str
     failed: str
     reads_only: str
+    ignored: str
+    help: str
 
 
 ENGLISH: Final = Wording(
@@ -36,6 +38,8 @@ ENGLISH: Final = Wording(
         "That would be '{title}' ({name}), which changes something. Without a model I only read; "
         "call it yourself through the page, the command line or REST."
     ),
+    ignored="(Not limited to {what}: this tool cannot be told so.)",
+    help="Without a model I read figures of this desk, by a question such as 'check my portfolio P/L'. I know:",
 )
 CHINESE: Final = Wording(
     no_model=(
@@ -50,6 +54,8 @@ CHINESE: Final = Wording(
     unknown="没有找到名为「{name}」的证券，请用代码提问。",
     failed="没能查到：{reason}",
     reads_only="这应该用「{title}」（{name}），它会改动数据。没有模型时只能查询；请通过网页、命令行或 REST 自己执行。",
+    ignored="（未按 {what} 筛选：这项查询不支持。）",
+    help="没有模型时，可以直接问这里的数字，例如「查一下今天的持仓盈亏」。能查的有：",
 )
 
 

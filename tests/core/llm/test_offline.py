@@ -161,6 +161,8 @@ ADVICE, ADVICE_HISTORY = (f"investment_stock_recommendation_{name}" for name in 
         ("最近有什么操作建议", ADVICE, {}),
         ("should I buy 600519?", ADVICE, {"symbol": "600519"}),
         ("600519 的历史建议", ADVICE_HISTORY, {"symbol": "600519"}),
+        ("我的总资产是多少", PNL_GET, {}),
+        ("2025年的回测结果", "investment_stock_backtest_list", {}),
         ("交易记录", TRADES, {}),
         ("我卖出过哪些股票", TRADES, {"trade_type": "SELL"}),
         ("what did I buy", TRADES, {}),
@@ -364,7 +366,28 @@ async def test_a_hidden_skill_that_is_not_green_is_not_called(talk):
     assert "它会改动数据" in await talk.answer(manual)
 
 
-@pytest.mark.parametrize("question", ["what is the weather like", "今天天气怎么样", "你好", "", "?", "🙂"])
+@pytest.mark.parametrize(
+    ("question", "note"),
+    [
+        ("今年以来的盈亏", "（未按 2026-01-01 - 2026-11-20 筛选：这项查询不支持。）\n"),
+        ("P/L of 600869", "(Not limited to 600869: this tool cannot be told so.)\n"),
+        ("昨天的交易记录", "（未按 2026-11-19 筛选：这项查询不支持。）\n"),
+    ],
+)
+async def test_what_a_tool_cannot_be_told_is_said_in_the_answer(talk, question, note):
+    await talk.ask(question)
+    assert (await talk.answer(PNL)).startswith(note)
+
+
+@pytest.mark.parametrize("question", ["help", "你能做什么", "你好"])
+async def test_asked_for_help_it_lists_what_it_reads(talk, question):
+    text = await talk.ask(question)
+    assert ("- 盈亏" in text) or ("- Profit and loss" in text)
+    assert "Delete" not in text
+    assert "删除" not in text
+
+
+@pytest.mark.parametrize("question", ["what is the weather like", "今天天气怎么样", "再见", "", "?", "🙂"])
 async def test_when_it_is_not_sure_it_says_so_and_offers_three_tools(talk, question):
     step = await talk.ask(question)
     text = await talk.answer({"skills": []}) if step == ("skills_search", {"text": "", "limit": 50}) else step
@@ -442,6 +465,8 @@ async def test_without_tools_it_says_that_it_has_none(clock):
         ("上个月", [], ("2026-10-01", "2026-10-31")),
         ("今年以来", [], ("2026-01-01", "2026-11-20")),
         ("去年", [], ("2025-01-01", "2025-12-31")),
+        ("2024年", [], ("2024-01-01", "2024-12-31")),
+        ("in 2026", [], ("2026-01-01", "2026-11-20")),
         ("最近三个月", [], ("2026-08-22", "2026-11-20")),
         ("past 2 weeks", [], ("2026-11-06", "2026-11-20")),
         ("2026-11-01到2026-11-05", ["2026-11-01", "2026-11-05"], ("2026-11-01", "2026-11-05")),
