@@ -66,9 +66,9 @@ class DeskPorts:
         """Keep a result in the caller's team; return its id."""
         return self._wait(self._save(result, name or UNNAMED))
 
-    def records(self, stock_num: str, *, trade_type: str | None, size: int) -> list[dict[str, Any]]:
+    def records(self, symbol: str, *, trade_type: str | None, size: int) -> list[dict[str, Any]]:
         """Return the newest trades of a stock in the team's ledger, newest first."""
-        return self._wait(self._records(stock_num, trade_type, size))
+        return self._wait(self._records(symbol, trade_type, size))
 
     async def _rows(self, asset: int | str, column: str | None, value: Any) -> BarTable:
         slot = FilterSlot() if column is None or value is None else FilterSlot(column=column, value=value)
@@ -86,10 +86,10 @@ class DeskPorts:
             await uow.commit()
         return kept.id
 
-    async def _records(self, stock_num: str, trade_type: str | None, size: int) -> list[dict[str, Any]]:
+    async def _records(self, symbol: str, trade_type: str | None, size: int) -> list[dict[str, Any]]:
         wanted = None if trade_type is None else TradeType(trade_type.upper())
         async with self.database.unit_of_work(read_only=True) as uow:
-            rows = await trading_records(self.portfolio, uow, self.caller.team_id or 0, stock_num)
+            rows = await trading_records(self.portfolio, uow, self.caller.team_id or 0, symbol)
         return [row for row in reversed(rows) if wanted is None or row["trade_type"] == wanted][:size]
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:

@@ -13,7 +13,7 @@ from core.backtest.problems import ParameterInvalid, PortMissing
 class TradeRecords(Protocol):
     """Where recorded trades are read from."""
 
-    def records(self, stock_num: str, *, trade_type: str | None, size: int) -> list[dict[str, Any]]:
+    def records(self, symbol: str, *, trade_type: str | None, size: int) -> list[dict[str, Any]]:
         """Return the newest trades of a stock, newest first: trade_date, trade_type, qty."""
         ...
 

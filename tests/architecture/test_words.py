@@ -8,7 +8,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
     path for package in ("core", "tools", "skills", "agent_server", "evals") for path in (ROOT / package).rglob("*.py")
 ]
-ADAPTERS = ("core/market/providers/", "core/market/importers/", "core/portfolio/statements", "core/catalog/", "skills/")
+ADAPTERS = (
+    "core/market/providers/",
+    "core/market/importers/",
+    "core/portfolio/statements",
+    "core/catalog/",
+    "core/backtest/stock_day.py",
+    "skills/",
+)
 
 
 def rows() -> list[list[str]]:
