@@ -49,8 +49,7 @@ async def against_new_server(*, clients: int, seconds: float) -> "Figures":
     from tests.support.real_desk import real_desk
 
     with tempfile.TemporaryDirectory() as folder, real_desk(Path(folder)) as desk:
-        desk.command("demo")
-        token = desk.token("demo")
+        token = desk.demo()
         desk.start()
         assert desk.process is not None
         return await drive(desk.url, token, pid=desk.process.pid, clients=clients, seconds=seconds)

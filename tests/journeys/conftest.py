@@ -1,7 +1,7 @@
 """Desks with a market, on both databases, for whole stories."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from core.clock import CHINA, FrozenClock
 from core.market.bar_store import MarketStore
 from core.market.demo import install
 from tests.support.databases import PostgresCluster
+from tests.support.real_desk import RealDesk, real_desk
 from tests.support.rest_desk import RestDesk, rest_desk, settings_in
 
 
@@ -34,3 +35,12 @@ async def desk(
     shutil.copytree(demo_market, tmp_path / "market")
     async with rest_desk(settings_in(tmp_path, database_url=url), clock) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RealDesk, str]]:
+    """A running server on a demo desk, and its agent's token; for journeys that leave no trace others would mind."""
+    with real_desk(tmp_path_factory.mktemp("server") / "desk", DINGPAN_WORKER="false") as opened:
+        token = opened.demo()
+        opened.start()
+        yield opened, token

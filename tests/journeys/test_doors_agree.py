@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters, types
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.support.real_desk import ROOT, RealDesk, real_desk, run
+from tests.support.real_desk import ROOT, RealDesk, run
 from tools.names import wire_name
 
 pytestmark = pytest.mark.anyio
@@ -30,17 +30,14 @@ Door = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 """Asks a skill with parameters and returns the whole result in wire form, or the body of the refusal."""
 
 
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealDesk]:
-    with real_desk(tmp_path_factory.mktemp("doors") / "desk") as opened:
-        opened.command("demo")
-        opened.start()
-        yield opened
+@pytest.fixture
+def desk(demo_server: tuple[RealDesk, str]) -> RealDesk:
+    return demo_server[0]
 
 
-@pytest.fixture(scope="module")
-def token(desk: RealDesk) -> str:
-    return desk.token("demo")
+@pytest.fixture
+def token(demo_server: tuple[RealDesk, str]) -> str:
+    return demo_server[1]
 
 
 def whole(body: dict[str, Any]) -> dict[str, Any]:
@@ -166,9 +163,3 @@ async def test_chat_without_a_model_answers_with_the_same_figures(
     events = dict(re.findall(r"^event: (\w+)\ndata: (.*)$", stream, re.MULTILINE))
     result = json.loads(events["tool_result"])
     assert (result["name"], result["structured"]) == (wire_name(skill_id), expected)
-
-
-async def test_command_line_answers_with_the_same_figures(desk: RealDesk, token: str) -> None:
-    with desk.agent(token) as agent:
-        expected = whole(run(agent, PNL).json())
-    assert json.loads(desk.command("skill", "run", PNL).stdout) == expected

@@ -83,6 +83,10 @@ class RealDesk:
         made = self.command("token", "create", "test", "--user", user, "--json", *(options or ("--preset", "desk")))
         return re.search(r"lgatk_\w+", made.stdout)[0]  # type: ignore[index]
 
+    def demo(self) -> str:
+        """Fill the desk for demonstration and return the token of its agent."""
+        return re.search(r"lgatk_\w+", self.command("demo").stdout)[0]  # type: ignore[index]
+
     def start(self) -> None:
         """Start the server and wait until it is ready."""
         self.process = self.spawn("serve")

@@ -8,7 +8,10 @@ import tempfile
 from pathlib import Path
 
 from tests.support.conformance import programs, suite
-from tests.support.conformance.profile_desk import both_desks
+from tests.support.conformance.profile_desk import profile_of
+from tests.support.real_desk import real_desk
+
+PATH = "/mcp"
 
 
 def main() -> int:
@@ -18,13 +21,21 @@ def main() -> int:
     except programs.ProgramsMissing as missing:
         print(missing, file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory() as folder, both_desks(Path(folder) / "desk") as (shipped, profile, token):
-        good = [
-            *(required(official, f"{profile.url}/mcp", token, revision) for revision in suite.REVISIONS),
-            *(generic(official, f"{shipped.url}/mcp", token, revision) for revision in suite.REVISIONS),
-            *(inspected(official, f"{shipped.url}/mcp", token, era) for era in suite.ERAS),
-        ]
+    with tempfile.TemporaryDirectory() as folder, real_desk(Path(folder), DINGPAN_WORKER="false") as shipped:
+        token = shipped.demo()
+        shipped.start()
+        with profile_of(shipped) as profile:
+            good = every_check(official, shipped.url + PATH, profile.url + PATH, token)
     return 0 if all(good) else 1
+
+
+def every_check(official: programs.Programs, shipped: str, profile: str, token: str) -> list[bool]:
+    """Run everything in turn and print it."""
+    return [
+        *(required(official, profile, token, revision) for revision in suite.REVISIONS),
+        *(generic(official, shipped, token, revision) for revision in suite.REVISIONS),
+        *(inspected(official, shipped, token, era) for era in suite.ERAS),
+    ]
 
 
 def required(official: programs.Programs, url: str, token: str, revision: str) -> bool:

@@ -10,13 +10,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from core.settings import Settings
 from tests.support.conformance.overlay import lay_over
 from tests.support.real_desk import ROOT, RealDesk
-
-SETTINGS = {"DINGPAN_WORKER": "false"}
 
 
 class ProfileDesk(RealDesk):
@@ -31,18 +28,14 @@ class ProfileDesk(RealDesk):
 
 
 @contextmanager
-def both_desks(home: Path) -> Iterator[tuple[RealDesk, ProfileDesk, str]]:
-    """Run a demo desk twice over one folder, as shipped and with the fixtures; yield both and a token for them."""
-    shipped, profile = RealDesk(home, settings=SETTINGS), ProfileDesk(home, settings=SETTINGS)
+def profile_of(shipped: RealDesk) -> Iterator[ProfileDesk]:
+    """Run a second server over the folder of a desk, with the fixtures. The desk's tokens are good for both."""
+    profile = ProfileDesk(shipped.home, settings=shipped.settings)
     try:
-        shipped.command("demo")
-        token = shipped.token("demo")
-        shipped.start()
         profile.start()
-        yield shipped, profile, token
+        yield profile
     finally:
         profile.close()
-        shipped.close()
 
 
 def serve(settings: Settings) -> None:
