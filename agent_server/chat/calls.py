@@ -37,6 +37,7 @@ SETTLED: Final = {
     "approval_failed": "failed",
     "approval_outcome_unknown": "unknown",
     "approval_not_found": "withdrawn",
+    "idempotency_unfinished": "unknown",
 }
 """What a refusal of an approved call says about its approval."""
 

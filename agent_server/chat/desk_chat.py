@@ -1,8 +1,9 @@
 """The desk's chat, as its doors use it: say something, follow what happens, read it again, stop it, delete it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -26,6 +27,8 @@ LOOK_SECONDS: Final = 2.0
 FOLLOW_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 15.0
 PAGE: Final = 500
+MOST_FOLLOWERS: Final = 16
+"""Most streams of one caller at the same time."""
 ALLOWANCES: Final = (Allowance("chat", 30, MINUTE), Allowance("chat_daily", 1000, 1440 * MINUTE))
 """Messages of one identity. Each may cost the operator money, so they are fewer than calls."""
 
@@ -37,6 +40,12 @@ class ChatNeedsAccount(Forbidden):
 
     code = "chat_needs_account"
     template = "Only a known user can talk with the desk."
+
+
+class TooManyFollowers(Limited):
+    """The caller has too many streams of conversations open."""
+
+    template = "{limit} streams of conversations are open already. Close one."
 
 
 class DeskChat:
@@ -52,6 +61,7 @@ class DeskChat:
         self.model = model or make_client(services.settings, clock=services.clock, ids=services.ids)
         check_tools(desk.registry, self.model.name)
         self.turns = Turns(desk, self._conversations, self.model)
+        self._followers: Counter[str] = Counter()
         self._windows = tuple(SlidingWindow(allowance) for allowance in ALLOWANCES)
 
     async def say(
@@ -79,6 +89,11 @@ class DeskChat:
         self.turns.start(begun, caller)
         return begun
 
+    def check_place(self, caller: Caller) -> None:
+        """Raise `TooManyFollowers` unless the caller may follow one conversation more."""
+        if self._followers.get(caller.requester, 0) >= MOST_FOLLOWERS:
+            raise TooManyFollowers(bucket="followers", retry_after_seconds=5, limit=MOST_FOLLOWERS)
+
     async def follow(
         self, caller: Caller, conversation_id: str, *, after: int, waits: bool = True
     ) -> AsyncGenerator[Entry | None, None]:
@@ -87,7 +102,7 @@ class DeskChat:
         With `waits` it stays while a call waits for a person. Raises `ConversationNotFound`.
         """
         quiet = 0.0
-        with self._desk.signals.listen(topic(conversation_id)) as bell:
+        with self._place(caller), self._desk.signals.listen(topic(conversation_id)) as bell:
             while True:
                 bell.clear()
                 conversation, entries, waiting = await self.read(
@@ -177,14 +192,25 @@ class DeskChat:
         await self.turns.close()
         await self.model.close()
 
+    @contextmanager
+    def _place(self, caller: Caller) -> Iterator[None]:
+        """Count who follows."""
+        self._followers[caller.requester] += 1
+        try:
+            yield
+        finally:
+            self._followers[caller.requester] -= 1
+            if not self._followers[caller.requester]:
+                del self._followers[caller.requester]
+
     async def _watch(self) -> None:
         with self._desk.signals.listen(APPROVALS) as bell:
             while True:
                 bell.clear()
                 try:
                     await self.turns.look()
-                except DeskError as error:
-                    log.warning("waiting conversations were not looked at", code=error.code)
+                except Exception as error:  # noqa: BLE001 - the watch must outlive a database that is away for a while
+                    log.warning("waiting conversations were not looked at", reason=str(error).splitlines()[:1])
                 await bell.wait(LOOK_SECONDS)
 
     async def _take_back(self, caller: Caller, approval_id: str) -> None:

@@ -13,7 +13,6 @@ from agent_server.chat.events import ApprovalNeeded, ApprovalSettled, ChatEvent,
 from agent_server.desk import Desk
 from core.conversation.model import Changes, Claim, NewEntry, Wait
 from core.conversation.service import ConversationService
-from core.errors import DeskError
 
 GATHER_SECONDS: Final = 0.08
 """How long pieces of text are gathered between two writes; the first of them is written at once."""
@@ -36,10 +35,10 @@ class Journal:
         self._pending: list[ChatEvent] = []
         self._writer: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
-        self.failure: DeskError | None = None
+        self.failure: Exception | None = None
 
     async def note(self, event: ChatEvent) -> None:
-        """Take in an event. Raises `ConversationClaimLost` when the turn is no longer ours."""
+        """Take in an event. Raises `ConversationClaimLost` when the turn is no longer ours, or why writing failed."""
         self._pending.append(event)
         if not isinstance(event, TextSaid):
             await self.flush()
@@ -75,7 +74,7 @@ class Journal:
                     async with asyncio.timeout(GATHER_SECONDS):
                         await self._closing.wait()
                 await self.flush()
-        except DeskError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing more may be said that is not written
             self.failure = error
             self._on_failure()
 

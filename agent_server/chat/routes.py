@@ -74,6 +74,7 @@ def _add_talking(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
         fields = await read_object(request)
         known_only(fields, ("message", "conversationId"), required=("message",))
         named = text_field(fields, "conversationId") if fields.get("conversationId") is not None else None
+        chat.check_place(caller)
         begun = await chat.say(caller, text_field(fields, "message"), conversation_id=named, key=_message_key(request))
         name = begun.conversation.conversation_id
         headers = STREAM_HEADERS | {"Location": f"/agent/chat/{name}"}
@@ -120,6 +121,7 @@ def _add_reading(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
         caller = await known_caller(request, desk)
         conversation, entries, waiting = await chat.read(caller, conversation_id, after=after, limit=limit)
         if EVENT_STREAM in request.headers.get("accept", ""):
+            chat.check_place(caller)
             stream = _stream(chat.follow(caller, conversation_id, after=after))
             return StreamingResponse(stream, headers=STREAM_HEADERS, media_type=EVENT_STREAM)
         events = [_event(entry) for entry in entries]

@@ -1,11 +1,12 @@
 """What a model can call: the tools of a caller, offered and run with that caller's own rights."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from agent_server.chat.shortening import shorten
 from agent_server.desk import Desk
+from agent_server.json_text import encode
 from agent_server.tool_bridge import ToolAnswer, ToolBridge
 from core.access.model import Caller
 from core.ids import new_id
@@ -16,6 +17,14 @@ from tools.exports.tool_list import ToolEntry
 
 CONTENT_TOKENS: Final = 2000
 BYTES_PER_TOKEN: Final = 4
+
+ENDED: Final = {
+    "success": False,
+    "code": "unauthenticated",
+    "kind": "unauthenticated",
+    "message": "Not run: the token that asked has ended, or its person was locked out. Nothing more can be called.",
+}
+Renew = Callable[[], Awaitable[Caller | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +59,20 @@ class DeskToolbox:
     """The desk's own tools, called by the model as `caller`. The dispatcher decides what that may do.
 
     Without `shortens` the model's text is the whole result: for the stand-in that reads it as JSON. A `bridge` that is
-    shared remembers the tools it has described before.
+    shared remembers the tools it has described before. `renew` reads the caller's rights anew before every call and
+    returns None when they have none any more: a turn outlives the request that began it.
     """
 
-    def __init__(self, desk: Desk, caller: Caller, *, shortens: bool = True, bridge: ToolBridge | None = None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        caller: Caller,
+        *,
+        shortens: bool = True,
+        bridge: ToolBridge | None = None,
+        renew: Renew | None = None,
+    ) -> None:
+        self._renew = renew
         self._desk, self._caller, self._shortens = desk, caller, shortens
         self._bridge = bridge or ToolBridge(desk)
 
@@ -67,14 +86,24 @@ class DeskToolbox:
         A call under an approval gets a key made of it: should the desk stop between the effect and the note of its
         answer, the repeated call is given the stored answer and runs nothing.
         """
+        caller = await self._current()
+        if caller is None:
+            return ToolOutcome(encode(ENDED).decode(), is_error=True, problem=ENDED)
         answer = await self._bridge.call(
-            self._caller,
+            caller,
             call.name,
             _keyed(call.name, dict(call.arguments or {})),
             surface=Surface.CHAT,
             trace_id=new_id(self._desk.services.ids, "trc"),
         )
         return ToolOutcome(self._content(answer), answer.is_error, answer.problem, answer.structured, answer.meta)
+
+    async def _current(self) -> Caller | None:
+        """Return the caller with the rights of this moment."""
+        if self._renew is None:
+            return self._caller
+        caller = await self._renew()
+        return None if caller is None else replace(caller, address=self._caller.address, client=self._caller.client)
 
     def _content(self, answer: ToolAnswer) -> str:
         if not self._shortens or answer.structured is None:

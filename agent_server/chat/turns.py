@@ -49,6 +49,7 @@ from core.errors import DeskError
 from core.ids import new_id
 from core.llm.model import ModelClient
 from core.llm.prices import cost_usd
+from tools.errors import Incident
 from tools.redaction import mask
 
 BEAT_SECONDS: Final = CLAIM_LIFE.total_seconds() / 10
@@ -110,12 +111,13 @@ class Turns:
         async with self._desk.unit_of_work(read_only=True) as uow:
             abandoned = await self._conversations.abandoned(uow)
             waiting = await self._conversations.waiting(uow)
-        for conversation in abandoned:
+        looks = [(self._close_abandoned, each) for each in abandoned] + [(self._go_on, each) for each in waiting]
+        for look, conversation in looks:
             if only in {None, conversation.conversation_id}:
-                await self._close_abandoned(conversation)
-        for conversation in waiting:
-            if only in {None, conversation.conversation_id}:
-                await self._go_on(conversation)
+                try:
+                    await look(conversation)
+                except Exception as error:  # noqa: BLE001 - one conversation must not keep the others waiting
+                    self._incident(error)
 
     async def _go_on(self, conversation: Conversation) -> None:
         """Claim a conversation in which a call was decided on, and play the rest of its turn."""
@@ -195,7 +197,13 @@ class Turns:
         history = fit(messages_of(entries, marker=conversation.marker), tokens=tokens)
         price = partial(cost_usd, self._model.name)
         loop = ChatLoop(self._model, services.clock, services.ids, limits, marker=conversation.marker, price=price)
-        toolbox = DeskToolbox(self._desk, turn.caller, shortens=self._model.is_configured, bridge=self._bridge)
+        toolbox = DeskToolbox(
+            self._desk,
+            turn.caller,
+            shortens=self._model.is_configured,
+            bridge=self._bridge,
+            renew=partial(caller_again, self._desk, conversation),
+        )
         system = system_prompt(
             username=turn.caller.username or "somebody",
             team=turn.caller.team_name or "",
@@ -215,23 +223,22 @@ class Turns:
 
     async def _wind_up(self, journal: Journal, stop: Stop) -> None:
         """Write the end of a turn that was stopped; one that is ours no longer has none to write."""
-        with suppress(DeskError):
+        with suppress(Exception):
             await journal.close()
             await journal.note(TurnDone(stop))
 
     async def _note_defect(self, journal: Journal, error: Exception) -> None:
         """Tell those who follow the number of a defect; the log has the rest."""
-        services = self._desk.services
-        told: DeskError | None = error if isinstance(error, DeskError) else None
-        code, message = (told.code, told.message) if told is not None else ("internal", "")
-        if told is None:
-            incident_id = new_id(services.ids, "inc")
-            message = f"Something failed inside the desk. Quote incident {incident_id}."
-            text = mask("".join(traceback.format_exception(error)))
-            log.error("incident", incident_id=incident_id, traceback=text)
-        with suppress(DeskError):
-            await journal.note(TurnFailed(code, message))
+        told = error if isinstance(error, DeskError) else Incident(incident_id=self._incident(error))
+        with suppress(Exception):
+            await journal.note(TurnFailed(told.code, told.message))
             await journal.note(TurnDone(Stop.ERROR))
+
+    def _incident(self, error: Exception) -> str:
+        """Log a defect in full and return its number."""
+        incident_id = new_id(self._desk.services.ids, "inc")
+        log.error("incident", incident_id=incident_id, traceback=mask("".join(traceback.format_exception(error))))
+        return incident_id
 
     async def _beat(self, claim: Claim, player: asyncio.Task[None]) -> None:
         """Keep the claim alive, and stop when another process asked for that or took the turn over."""

@@ -21,7 +21,8 @@ from core.errors import DeskError
 LOOK_SECONDS: Final = 0.5
 PROMPT: Final = "you> "
 HELP: Final = "/new begins another conversation, /exit ends (so does Ctrl-D), Ctrl-C stops an answer."
-CODES: Final = {Stop.WAITING_APPROVAL: APPROVAL_NEEDED, Stop.ERROR: FAILED, Stop.INTERRUPTED: FAILED}
+FAILURES: Final = (Stop.ERROR, Stop.INTERRUPTED, Stop.CANCELLED)
+CODES: Final = {Stop.WAITING_APPROVAL: APPROVAL_NEEDED} | dict.fromkeys(FAILURES, FAILED)
 
 
 @dataclass(frozen=True, slots=True)

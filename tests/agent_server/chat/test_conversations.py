@@ -11,7 +11,18 @@ import pytest
 
 from core.clock import FrozenClock
 from core.llm.data_block import unmark
-from core.llm.model import AssistantMessage, ModelUnavailable, TextDelta, ToolMessage, UserMessage
+from core.llm.model import (
+    AssistantMessage,
+    ModelUnavailable,
+    Prompt,
+    StopReason,
+    TextDelta,
+    ToolCall,
+    ToolMessage,
+    TurnFinished,
+    Usage,
+    UserMessage,
+)
 from core.llm.scripted import call, calls, fault
 from core.llm.scripted import say as says
 from tests.support.chat_desk import CHAT, ChatDesk, chat_desk, events_of, kinds_of, say, until
@@ -240,8 +251,10 @@ async def test_text_no_database_can_hold_is_stored_without_it(script: Any) -> No
 async def test_messages_are_limited_and_so_are_turns_at_once(script: Any) -> None:
     desk = await script(*[says("x")] * 40, settings={"rate_limits": True})
     agent = await desk.rest.agent(await desk.rest.user("ada"))
-    for _ in range(30):
-        await say(agent, "hi")
+    for _ in range(29):  # as if she had said so much already
+        for window in desk.chat._windows:
+            window.count("token:1", desk.rest.desk.services.clock.monotonic())
+    await say(agent, "hi")
     refused = await agent.post(CHAT, json={"message": "hi"})
     assert (refused.status_code, refused.json()["bucket"]) == (429, "chat")
     assert int(refused.headers["Retry-After"]) > 0
@@ -258,3 +271,51 @@ async def test_four_conversations_answer_at_once(script: Any) -> None:
     with pytest.raises(Exception, match="4 conversations are answering already") as refused:
         await desk.chat.say(caller, "hi")
     assert refused.value.code == "rate_limited"  # type: ignore[attr-defined]
+
+
+async def test_a_token_that_is_revoked_in_the_middle_of_a_turn_calls_nothing_more(script: Any) -> None:
+    class Revoking:
+        name, is_configured = "revoking", True
+        asked = 0
+
+        async def stream(self, prompt: Prompt) -> Any:
+            self.asked += 1
+            if self.asked == 1:
+                async with desk.rest.desk.unit_of_work() as uow:
+                    await desk.rest.desk.services.access.revoke_token(uow, user.team_id, 1)
+                    await uow.commit()
+                asked = (ToolCall("c1", LIST, "{}", {}),)
+                yield TurnFinished(AssistantMessage("", asked), StopReason.TOOL_CALLS, Usage())
+            else:
+                yield TurnFinished(AssistantMessage("It is over."), StopReason.END, Usage())
+
+        async def close(self) -> None: ...
+
+    desk = await script(model=Revoking())
+    user = await desk.rest.user("ada")
+    caller = desk.rest.desk.services.access.token_caller((await desk.rest.mint(user)).token, user)
+    begun = await desk.chat.say(caller, "hi")
+    entries = [entry async for entry in desk.chat.follow(caller, begun.conversation.conversation_id, after=0)]
+    assert [entry.payload["problem"]["code"] for entry in entries if entry.kind == "tool_result"] == ["unauthenticated"]
+    assert entries[-1].payload["text"] == "It is over."
+
+
+async def test_streams_of_one_caller_are_limited(script: Any) -> None:
+    desk = await script(model=HangingModel(TextDelta("Well")))
+    user = await desk.rest.user("ada")
+    minted = await desk.rest.mint(user)
+    caller, agent = desk.rest.desk.services.access.token_caller(minted.token, user), desk.rest.client(minted.secret)
+    begun = await desk.chat.say(caller, "hi")
+    name = begun.conversation.conversation_id
+    streams = [desk.chat.follow(caller, name, after=0) for _ in range(16)]
+    for stream in streams:
+        await anext(stream)
+    for answer in (
+        await agent.get(f"{CHAT}/{name}", headers={"Accept": "text/event-stream"}),
+        await agent.post(CHAT, json={"message": "hi"}),
+    ):
+        assert (answer.status_code, answer.json()["bucket"]) == (429, "followers")
+    assert (await agent.get(CHAT)).json()["data"]["total"] == 1
+    for stream in streams:
+        await stream.aclose()
+    desk.chat.check_place(caller)
