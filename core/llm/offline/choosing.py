@@ -61,9 +61,13 @@ def choose(question: Question, tools: Sequence[ToolDefinition]) -> Choice:
     return Choice(tuple(sorted(scored, key=lambda pair: (-pair[0], pair[1].tier != GREEN, pair[1].name))))
 
 
-def unserved(question: Question, tools: Sequence[ToolDefinition]) -> bool:
-    """Tell whether the question speaks of a topic that none of the tools serves."""
-    return any(not any(topic.weight(tool.name) for tool in tools) for topic in _topics(question))
+def unserved(question: Question, tools: Sequence[ToolDefinition], *, wholly: bool) -> bool:
+    """Tell whether the question speaks of a topic that none of the tools serves; `wholly`: as well as any could."""
+    for topic in _topics(question):
+        served = max((topic.weight(tool.name) for tool in tools), default=0.0)
+        if served < (max(topic.hints.values()) if wholly else 0.1):
+            return True
+    return False
 
 
 def _topics(question: Question) -> tuple[Topic, ...]:

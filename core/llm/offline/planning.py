@@ -120,9 +120,12 @@ class Planner:
 
     @property
     def _hidden(self) -> bool:
-        """Whether the question is about something that no tool of its own serves, and asks for no change."""
+        """Whether the question asks for no change and a skill that is no tool of its own may serve it better."""
         best = self._choice.best
-        return (best is None or best.tier == GREEN) and unserved(self._question, self._direct)
+        if best is not None and best.tier != GREEN:
+            return False
+        lacks = best is None or bool(fill(best.parameters, self._question).missing)
+        return unserved(self._question, self._direct, wholly=lacks)
 
     def _toward(self, target: ToolDefinition, done: Sequence[Done], *, is_hidden: bool) -> Ask | str:
         """Call the target, or first what it needs."""
