@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import repeat
 from operator import itemgetter
 from types import MappingProxyType
@@ -26,8 +25,20 @@ PRICES: Final = ("open", "high", "low", "close")
 FIELDS: Final = (*PRICES, "volume")
 PLACES: Final = (2, 3, 4, 6, 8)
 """Powers of ten tried for the prices of a series, finest last."""
-MAKE_BAR: Final = partial(tuple.__new__, Bar)
-"""What `Bar._make` does, without its Python frame."""
+
+
+class MadeBar(Bar):
+    """A bar made of an iterable without a Python frame in between, as the engine makes them."""
+
+    __slots__ = ()
+    __new__ = tuple.__new__  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type[Bar], tuple[Any, ...]]:
+        """Copy and pickle as the plain kind."""
+        return Bar, tuple(self)
+
+
+MadeBar.__name__ = MadeBar.__qualname__ = "Bar"
 LARGEST: Final = 2**53
 """Beyond it a float no longer holds every whole number."""
 
@@ -89,7 +100,7 @@ class CheckedBars:
         """Make the bars of a stretch."""
         columns = [self._floats(name, start, stop) for name in PRICES]
         volume = repeat(None) if self.volume is None else self.volume[start:stop].tolist()
-        return map(MAKE_BAR, zip(self.dts(start, stop), *columns, volume, self._raw(start, stop), strict=False))
+        return map(MadeBar, zip(self.dts(start, stop), *columns, volume, self._raw(start, stop), strict=False))
 
     def column(self, name: str) -> Any | None:
         """Return a further column of the data, cut to the bars; None when there is none."""

@@ -170,7 +170,7 @@ class CallbackRun:
             holding.terms,
             holding.quotes,
         )
-        table, show = account.table, Context._hold  # noqa: SLF001 - the driver's side of the context
+        table, show = account.table, vars(Context)["position"].__set__
 
         def settle_at(index: int) -> None:
             if len(queue) > 1:
@@ -179,7 +179,8 @@ class CallbackRun:
             order = queue.pop()
             held = compiled(table, account.orders, account.ledger, state, terms, quotes, index, *order)
             if held >= 0:
-                show(context, held)
+                if held != context.position:
+                    show(context, held)
                 return
             queue.append(order)
             if held == at.NEEDS_ROOM:

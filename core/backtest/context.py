@@ -203,12 +203,12 @@ class Context:
         """Let an order wait for its bar; return its number."""
         account, now, units = self._account, self._now, 0
         row = account.submitted
-        account.submitted = row + 1
         if limit is not None:
             account.limits[row] = limit
             units = self._holding.limit(side, limit)
         self._queue.append((row, side, kind, value, units, now[0] + now[1]))
-        return row + 1
+        account.submitted = number = row + 1
+        return number
 
     def _indicator(self, key: object, name: str, length: object) -> float:
         """Return an indicator at the current bar; its values of the block at hand become a plain list."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from core.matching import fill_kernel
 from core.matching import order_layout as at
+from core.matching.borrowed import borrowed
 from core.matching.compiled import compiled
 from core.matching.integers import DOWN, HALF_UP, mul_div
 from core.matching.model import RATE, UNLIMITED, ReasonCode
@@ -303,6 +304,8 @@ def settle_order(
     submitted: int,
 ) -> int:
     """Settle the only order that waits for a bar; return the shares held after it, `GOES_ON` or `NEEDS_ROOM`."""
+    account, orders, ledger = borrowed(account), borrowed(orders), borrowed(ledger)
+    state, terms, quotes = borrowed(state), borrowed(terms), borrowed(quotes)
     if row >= orders.shape[0] or account[at.FILLS] >= ledger.shape[0]:
         return at.NEEDS_ROOM
     order = orders[row]
