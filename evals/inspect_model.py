@@ -61,6 +61,12 @@ class InspectModel:
             yield TextDelta(finished.message.text)
         yield finished
 
+    async def warm_up(self) -> None:
+        """Do nothing: inspect has the model ready."""
+
+    async def warm_up(self) -> None:
+        """Load nothing: inspect owns the model."""
+
     async def close(self) -> None:
         """Close nothing: inspect owns the model."""
 
@@ -95,9 +101,8 @@ def _tool(definition: ToolDefinition) -> ToolInfo:
 def _finished(output: ModelOutput) -> TurnFinished:
     calls = tuple(_call(call) for call in output.message.tool_calls or ())
     usage = output.usage
-    used = (
-        Usage() if usage is None else Usage(usage.input_tokens, usage.output_tokens, usage.input_tokens_cache_read or 0)
-    )
+    cached = usage.input_tokens_cache_read or 0 if usage is not None else 0
+    used = Usage(usage.input_tokens, usage.output_tokens, cached) if usage is not None else Usage()
     stop = STOPS.get(str(output.stop_reason), StopReason.TOOL_CALLS if calls else StopReason.END)
     return TurnFinished(AssistantMessage(output.message.text, calls), stop, used)
 
