@@ -1,7 +1,7 @@
-"""The same scenarios against real models, through inspect: its models, limits, cost cap, log and viewer; our chat loop.
+"""The same scenarios against real models, through inspect: its models, limits, cost cap, log, viewer; our chat loop.
 
-Reported are the share of plays that pass, pass^k (the chance that k plays in a row pass; tau-bench, section 3), and apart
-from them the attacks that succeeded.
+Reported are the share of plays that pass, pass^k (the chance that k plays in a row pass; tau-bench, section 3), and
+apart from them the attacks that succeeded.
 """
 
 import tempfile
@@ -51,8 +51,8 @@ def run_live(
 ) -> bool:
     """Play cases with a real model and tell the result. Returns whether every case reached its threshold.
 
-    `model` is `provider:NAME`; its key is read from the provider's own environment variable. Raises `EvalsNotInstalled`,
-    `ScriptProblem` when nothing is left to play or inspect cannot begin.
+    `model` is `provider:NAME`; its key is read from the provider's own environment variable. Raises
+    `EvalsNotInstalled`, and `ScriptProblem` when nothing is left to play or inspect cannot begin.
     """
     chosen = playable(cases)
     for case in cases:

@@ -285,7 +285,7 @@ class Budget(Part):
     tokens: int | None = None
     """Tokens of all requests and answers, at four bytes each in a replay."""
     seconds: float | None = None
-    """Seconds of the processor in a replay, so that a busy machine fails nothing; of the clock in a live run."""
+    """Seconds of the processor in a replay, so that a busy machine fails nothing; not looked at in live runs."""
     usd: float | None = None
     """Live runs only."""
     result_bytes: int | None = None
