@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.backtest.model import Order, ResultSink
 from core.backtest.problems import PortMissing
 from core.matching.model import ReasonCode
+from core.performance.figures import sentence_of
 from core.performance.measure import Performance
 
 SENTINEL: Final = "__LG_BACKTEST_RESULT__"
@@ -149,21 +150,21 @@ class BacktestResult:
     def _shown(self, name: str) -> str:
         value = self.metrics[name]
         if value is None:
-            return f"- ({self.undefined.get(name, 'undefined')})"
+            return f"- ({sentence_of(self.undefined.get(name, 'undefined'))})"
         if name in PERCENT:
             return f"{value:.2%}"
         return str(value) if isinstance(value, int) else f"{value:,.4f}"
 
 
 def metrics_of(performance: Performance, fingerprint: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the figures by name, and the reasons of those that do not exist."""
+    """Return the figures by name, and the codes of the reasons why others do not exist (`Undefined`)."""
     metrics: dict[str, Any] = dict(performance.values)
     metrics["yearly"] = [
         {"year": row.year, "return": row.total, "months": list(row.months)} for row in performance.yearly
     ]
     metrics["annualization"] = performance.annualization
     metrics["fingerprint"] = fingerprint
-    return metrics, {name: reason.text for name, reason in performance.reasons.items()}
+    return metrics, {name: reason.value for name, reason in performance.reasons.items()}
 
 
 def steps(size: int, bars: NDArray[np.int64], values: NDArray[np.int64], first: int) -> NDArray[np.int64]:

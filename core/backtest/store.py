@@ -248,10 +248,12 @@ def _summary(row: Row[Any]) -> ResultSummary:
 
 
 def _stored(row: Row[Any]) -> StoredResult:
+    from core.performance.figures import codes_of  # noqa: PLC0415 - figures bring numpy, and most of the desk needs none
+
     return StoredResult(
         summary=_summary(row),
         parameters=row.parameters,
         metrics=row.metrics,
-        undefined=row.undefined,
+        undefined=codes_of(row.undefined),
         warnings=tuple(row.warnings),
     )

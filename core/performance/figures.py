@@ -1,5 +1,6 @@
 """What a figure is: a number, or the reason why there is none. Never zero or NaN in place of a missing one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -66,6 +67,17 @@ _TEXTS: Final = {
     Undefined.TOO_FEW_TRIALS: ("At least two trials are needed.", "至少需要两组参数。"),
     Undefined.TOO_LARGE: ("The figure is too large to be a number.", "数值过大。"),
 }
+
+
+def sentence_of(code: str) -> str:
+    """Return the reason of a code as a sentence in English; other text as it is."""
+    return Undefined(code).text if code in set(Undefined) else code
+
+
+def codes_of(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return reasons as codes: results of earlier releases keep them as sentences. Other text stays as it is."""
+    codes = {reason.text: reason.value for reason in Undefined}
+    return {name: codes.get(text, text) for name, text in reasons.items()}
 
 
 @dataclass(frozen=True, slots=True)
