@@ -49,8 +49,8 @@ class ToolAnswer:
     """What a tool call came to.
 
     Either `structured` (the whole result in wire form) or `problem` (the body of a failure) is set; `text` is the same
-    as JSON. `skill_id` names the skill that was meant, if one was found. `meta` holds skill, tier and trace under the
-    names MCP shows them by.
+    as JSON, but for the data of an image. `skill_id` names the skill that was meant, if one was found. `meta` holds
+    skill, tier and trace under the names MCP shows them by.
     """
 
     name: str
@@ -119,7 +119,7 @@ class ToolBridge:
             structured=structured,
             problem=None,
             meta=asked.meta,
-            text=encode(structured).decode(),
+            text=encode(without_picture(structured)).decode(),
         )
 
     async def _run(self, asked: _Call) -> dict[str, Any]:
@@ -197,6 +197,22 @@ class ToolBridge:
         base_url = self.desk.services.settings.base_url
         body.setdefault("approval", {"id": approval_id, "url": f"{base_url}/approvals/{approval_id}"})
         body["nextToolCall"] = {"name": asked.name, "arguments": _with_approval(asked, approval_id)}
+
+
+def picture_of(structured: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the data (base64) and media type of a result that is an image, also inside `skills_call`'s answer."""
+    inner = structured.get("result", structured)
+    kind, data = (inner.get("mediaType"), inner.get("dataBase64")) if isinstance(inner, Mapping) else (None, None)
+    return (data, kind) if isinstance(data, str) and isinstance(kind, str) and kind.startswith("image/") else None
+
+
+def without_picture(structured: dict[str, Any]) -> dict[str, Any]:
+    """Return a result whose image, if it is one, travels beside it: no model reads base64."""
+    if picture_of(structured) is None:
+        return structured
+    if "result" in structured:
+        return structured | {"result": structured["result"] | {"dataBase64": ""}}
+    return structured | {"dataBase64": ""}
 
 
 def with_approval(name: str, arguments: Mapping[str, Any], approval_id: str) -> dict[str, Any]:

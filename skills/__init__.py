@@ -10,6 +10,7 @@ MODULE_NAMES: Final = (
     "skills.feedback",
     "skills.investment.backtest",
     "skills.investment.backtest_runs",
+    "skills.investment.charts",
     "skills.investment.portfolio",
     "skills.investment.recommendation",
     "skills.investment.trading",

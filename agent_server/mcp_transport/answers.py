@@ -8,7 +8,7 @@ from agent_server.errors import problem_body
 from agent_server.json_text import encode
 from agent_server.mcp_transport.shelf import Shelf
 from agent_server.mcp_transport.shortening import BYTES_PER_TOKEN, Shortened, shorten, tokens
-from agent_server.tool_bridge import ToolAnswer
+from agent_server.tool_bridge import ToolAnswer, picture_of, without_picture
 from core.access.model import Caller
 from tools.errors import ResponseTooLarge
 
@@ -26,6 +26,9 @@ def answered(answer: ToolAnswer, caller: Caller, shelf: Shelf) -> types.CallTool
     """Return the result of a call, short enough for a model."""
     if answer.structured is None:
         return refused(answer.problem or {}, answer.meta)
+    picture = picture_of(answer.structured)
+    if picture is not None:
+        return _shown(answer, answer.structured, picture)
     if tokens(answer.structured) <= MOST_TOKENS:
         return types.CallToolResult(
             content=[types.TextContent(text=answer.text)], structured_content=answer.structured, _meta=answer.meta
@@ -50,6 +53,13 @@ def refused(problem: dict[str, Any], meta: dict[str, Any]) -> types.CallToolResu
     """Return a failure: the problem body as text and in the metadata, no structured content."""
     content = [types.TextContent(text=encode(problem).decode())]
     return types.CallToolResult(content=content, is_error=True, _meta=meta | {PROBLEM_KEY: problem})
+
+
+def _shown(answer: ToolAnswer, structured: dict[str, Any], picture: tuple[str, str]) -> types.CallToolResult:
+    """Return an image as an image; the structure beside it says what it shows."""
+    data, media_type = picture
+    content = [types.ImageContent(data=data, mime_type=media_type), types.TextContent(text=answer.text)]
+    return types.CallToolResult(content=content, structured_content=without_picture(structured), _meta=answer.meta)
 
 
 def _notice(short: Shortened, uri: str) -> str:

@@ -3,48 +3,25 @@
 Needs the extra `charts` (matplotlib), which is imported only here and only on use.
 """
 
-import warnings
 from importlib.util import find_spec
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from core.backtest.charts import kept_places
 from core.backtest.report_data import ReportData, prepare
 from core.backtest.report_text import Language, metric_name, metric_text, word
 from core.backtest.results import ResultDraft
-from core.errors import NotPossible
+from core.performance.images import DOTS_PER_INCH, FONTS, ChartsMissing, known_fonts, literal, png_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 HEADLINE: Final = ("total_return", "cagr", "sharpe", "max_drawdown", "win_rate", "num_trades")
-FONTS: Final = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "PingFang SC",
-    "Microsoft YaHei",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "SimHei",
-    "Noto Serif CJK SC",
-    "Noto Serif CJK JP",
-    "DejaVu Sans",
-)
-"""Fonts with Chinese characters, the best first; the last one comes with matplotlib and has none."""
 SIZE_INCHES: Final = (10.0, 6.2)
-DOTS_PER_INCH: Final = 120
 DATE_LABELS: Final = 6
 EQUITY: Final = "#1f6feb"
 BENCHMARK: Final = "#8a6d3b"
 FALL: Final = "#cf222e"
-
-
-class ChartsMissing(NotPossible):
-    """The packages that draw images are not installed."""
-
-    code = "charts_not_installed"
-    template = "Images need the extra `charts`: install dingpan[charts]. The HTML report needs nothing."
 
 
 def draw(run: ResultDraft, *, language: Language) -> bytes:
@@ -55,26 +32,13 @@ def draw(run: ResultDraft, *, language: Language) -> bytes:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     data = prepare(run)
-    with mpl.rc_context({"font.family": _fonts(), "axes.unicode_minus": False}):
+    with mpl.rc_context({"font.family": known_fonts(FONTS), "axes.unicode_minus": False}):
         figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
         upper, lower = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
         _head(figure, data, language)
         _equity(upper, data, language)
         _drawdown(lower, data, language)
-        target = BytesIO()
-        with warnings.catch_warnings():
-            # A machine without Chinese fonts draws boxes: poorer than letters, better than no image.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            figure.savefig(target, format="png", metadata={"Software": None})
-    return target.getvalue()
-
-
-def _fonts() -> list[str]:
-    """Return those of our fonts that the machine has; asking for others would only fill the log."""
-    from matplotlib.font_manager import get_font_names  # noqa: PLC0415
-
-    known = set(get_font_names())
-    return [name for name in FONTS if name in known]
+        return png_of(figure)
 
 
 def _head(figure: "Figure", data: ReportData, language: Language) -> None:
@@ -83,12 +47,7 @@ def _head(figure: "Figure", data: ReportData, language: Language) -> None:
     figures = "    ".join(f"{metric_name(name, language)} {metric_text(name, metrics[name])}" for name in known)
     title = f"{run.name}   {data.dates[0]} {word('to', language)} {data.dates[-1]}"
     notice = f"\n{word('simulated', language)}" if run.simulated else ""
-    figure.suptitle(_literal(f"{title}\n{figures}{notice}"), fontsize=11, linespacing=1.6)
-
-
-def _literal(text: str) -> str:
-    """Return text in which no dollar sign begins a formula."""
-    return text.replace("$", r"\$")
+    figure.suptitle(literal(f"{title}\n{figures}{notice}"), fontsize=11, linespacing=1.6)
 
 
 def _equity(axes: "Axes", data: ReportData, language: Language) -> None:

@@ -26,6 +26,7 @@ from core.backtest.results_compare import ResultComparison
 from core.backtest.store import BacktestResultStore
 from core.clock import Clock
 from core.errors import ArgumentsInvalid, FieldFault
+from core.performance.images import Picture
 from core.storage.unit_of_work import UnitOfWork
 
 LATEST: Final = 50
@@ -164,6 +165,11 @@ class BacktestService:
         stored, tables = await self._whole(uow, team_id, result_id)
         content = await asyncio.to_thread(lambda: charts_image.draw(_restored(stored, tables), language=language))
         return ResultFile(name=f"backtest-{result_id}.png", media_type="image/png", content=content)
+
+    async def picture(self, uow: UnitOfWork, team_id: int, *, result_id: int, language: Language) -> Picture:
+        """Return one run as an image for a caller. Raises `ResultNotFound` and `ChartsMissing`."""
+        file = await self.image(uow, team_id, result_id=result_id, language=language)
+        return Picture.of_png(file.content, name=file.name, title=f"Equity curve and drawdown of backtest {result_id}")
 
     async def preview_delete(self, uow: UnitOfWork, team_id: int, *, result_id: int) -> ResultRemoval:
         """Say what a deletion takes away. Raises `ResultNotFound`."""

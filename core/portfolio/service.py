@@ -1,11 +1,13 @@
 """What callers can do with the ledger: look, record, correct, take back, import."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from core.clock import Clock
+from core.performance.images import Picture
 from core.portfolio import explaining
 from core.portfolio.checks import check_rates
 from core.portfolio.corrections import Corrector
@@ -36,6 +38,7 @@ from core.portfolio.valuation import Position, sum_base, sum_currencies
 from core.portfolio.views import Appraiser, Valuation, cash_on, positions_on
 from core.storage.unit_of_work import UnitOfWork
 
+LARGEST_PAGE = 1000
 METHOD = "average cost; FIFO beside it"
 
 
@@ -71,6 +74,17 @@ class PortfolioService:
         )
         page = {"total": len(found), "limit": query.limit, "offset": query.offset}
         return HoldingPage(items=items, meta=valuation.meta, **page)
+
+    async def picture(
+        self, uow: UnitOfWork, team_id: int, *, account_id: str | None, account_type: AccountScope
+    ) -> Picture:
+        """Return the largest holdings as an image. Raises `ChartsMissing` without the extra `charts`."""
+        from core.portfolio import holdings_image  # noqa: PLC0415 - an extra, on first use
+
+        query = HoldingQuery(account_id=account_id, account_type=account_type, limit=LARGEST_PAGE)
+        page = await self.list_holdings(uow, team_id, query=query)
+        content = await asyncio.to_thread(holdings_image.draw, page)
+        return Picture.of_png(content, name="holdings.png", title=holdings_image.title_of(page))
 
     async def pnl(
         self,
