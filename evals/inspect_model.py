@@ -64,9 +64,6 @@ class InspectModel:
     async def warm_up(self) -> None:
         """Do nothing: inspect has the model ready."""
 
-    async def warm_up(self) -> None:
-        """Load nothing: inspect owns the model."""
-
     async def close(self) -> None:
         """Close nothing: inspect owns the model."""
 
