@@ -25,6 +25,8 @@ from core.durable.model import Limits, RunOverLimit, RunProcessDied
 from core.errors import DeskError
 
 WATCH_SECONDS: Final = 0.5
+START_SECONDS: Final = 120.0
+"""How long a process may take to come up: the first one of a new release compiles the kernels."""
 PAGE: Final = 4096
 
 Tell = Callable[["Kind", Any], None]
@@ -34,6 +36,7 @@ Tell = Callable[["Kind", Any], None]
 class Kind(StrEnum):
     """What a message from a child says."""
 
+    BEGUN = "begun"
     PROGRESS = "progress"
     STEP = "step"
     LOG = "log"
@@ -101,9 +104,12 @@ async def _conversation(
     on_message: Callable[[Kind, Any], None],
 ) -> Any:
     try:
-        async with asyncio.timeout(limits.seconds) as deadline:
+        async with asyncio.timeout(START_SECONDS) as deadline:
             while True:
                 kind, content = await _next(messages, process, limits)
+                if kind is Kind.BEGUN:
+                    deadline.reschedule(asyncio.get_running_loop().time() + limits.seconds)
+                    continue
                 if kind is Kind.DONE:
                     return content
                 if kind is Kind.REFUSED:
@@ -181,6 +187,7 @@ def _work(pipe: Connection, function: Callable[..., Any], arguments: Sequence[An
         with guard:
             pipe.send((kind, content))
 
+    tell(Kind.BEGUN, None)
     try:
         answer = (Kind.DONE, function(tell, *arguments))
     except DeskError as error:

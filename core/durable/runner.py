@@ -8,7 +8,7 @@ ends it.
 import asyncio
 import json
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -50,7 +50,10 @@ class RunJob(Protocol):
 
 
 class Runner:
-    """Carries out runs in this process; made once by a worker. `owner` names the worker across restarts."""
+    """Carries out runs in this process; made once by a worker. `owner` names the worker across restarts.
+
+    `on_end` is called whenever a place is free again.
+    """
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Runner:
         self._clock, self._ids = clock, ids
         self.owner, self.session = owner, new_id(ids, "ses")
         self._nudges: dict[str, asyncio.Event] = {}
+        self.on_end: Callable[[], None] = _nothing
 
     @property
     def active(self) -> frozenset[str]:
@@ -91,6 +95,7 @@ class Runner:
             raise
         finally:
             self._nudges.pop(run_id)
+            self.on_end()
 
     async def _claim(self, run_id: str, start: int) -> Claim | None:
         now = self._clock.now()
@@ -158,7 +163,7 @@ class Runner:
         """End the run and write what it led to, both or neither: only who still holds the run gets that far."""
         async with self._database.unit_of_work() as uow:
             async with uow.write():
-                done = {"progress": 1.0, **bench.kept_log()}
+                done = {**bench.kept(), "progress": 1.0}
                 runs = WorkerRuns(uow)
                 if not await runs.end(claim, state=RunState.SUCCEEDED, now=self._clock.now(), **done):
                     return None
@@ -176,7 +181,7 @@ class Runner:
         async with self._database.unit_of_work() as uow:
             async with uow.write():
                 has_ended = await WorkerRuns(uow).end(
-                    claim, state=state, now=self._clock.now(), **{**bench.kept_log(), **news}
+                    claim, state=state, now=self._clock.now(), **{**bench.kept(), **news}
                 )
             await uow.commit()
         return state if has_ended else None
@@ -197,3 +202,7 @@ class Runner:
             message="Something failed inside the desk.",
             details={"incident_id": incident},
         )
+
+
+def _nothing() -> None:
+    """Nobody waits for free places."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
     func,
     insert,
     select,
@@ -156,9 +157,17 @@ class WorkerRuns:
         self._uow = uow
 
     async def waiting(self, *, limit: int) -> list[tuple[str, int]]:
-        """Return queued runs, oldest first, and how often each was begun."""
-        query = select(runs.c.id, runs.c.starts).where(runs.c.state == RunState.QUEUED)
-        rows = await self._uow.fetch_all(query.order_by(runs.c.created_at, runs.c.id).limit(limit))
+        """Return queued runs and how often each was begun, in the order in which they should begin.
+
+        Teams take turns: what stands first is each team's oldest run that is not at work, teams with runs at work
+        last; no team waits for all the runs of another.
+        """
+        is_queued = case((runs.c.state == RunState.QUEUED, 1), else_=0)
+        turn = func.row_number().over(partition_by=runs.c.team_id, order_by=[is_queued, runs.c.created_at, runs.c.id])
+        shown = (runs.c.id, runs.c.starts, runs.c.state, runs.c.created_at, turn.label("turn"))
+        ranked = select(*shown).where(runs.c.state.in_((RunState.QUEUED, RunState.RUNNING))).subquery()
+        query = select(ranked.c.id, ranked.c.starts).where(ranked.c.state == RunState.QUEUED)
+        rows = await self._uow.fetch_all(query.order_by(ranked.c.turn, ranked.c.created_at, ranked.c.id).limit(limit))
         return [(row.id, row.starts) for row in rows]
 
     async def has_abandoned(self, *, now: datetime) -> bool:

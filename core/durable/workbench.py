@@ -65,11 +65,12 @@ class Workbench:
         if not self._is_new:
             return {}
         self._is_new = False
-        return {"progress": self._progress, "step": self._step, "eta_seconds": self._eta(), **self.kept_log()}
+        return {"eta_seconds": self._eta(), **self.kept()}
 
-    def kept_log(self) -> dict[str, Any]:
-        """Return the log as columns of the row."""
-        return {"log": "\n".join(self._log), "log_dropped": self._lines - len(self._log)}
+    def kept(self) -> dict[str, Any]:
+        """Return what stays of the work, as columns of the row."""
+        log = {"log": "\n".join(self._log), "log_dropped": self._lines - len(self._log)}
+        return {"progress": self._progress, "step": self._step, **log}
 
     def _eta(self) -> float | None:
         if not 0 < self._progress < 1:

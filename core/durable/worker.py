@@ -22,6 +22,8 @@ SWEEP_SECONDS: Final = 2.0
 AGAIN_SECONDS: Final = 30.0
 """After so long a run that was delivered and is still queued is looked after."""
 BATCH: Final = 100
+AHEAD: Final = 2
+"""Runs delivered for each that can be carried out: the rest wait here, where teams take turns."""
 
 log = structlog.get_logger("dingpan.runs")
 
@@ -83,6 +85,7 @@ class Worker:
             self._runner = Runner(
                 place.database, jobs=place.jobs, clock=place.clock, ids=place.ids, children=place.children, owner=owner
             )
+            self._runner.on_end = self._news.set
             try:
                 await self._look_again_and_again(self._runner)
             finally:
@@ -131,12 +134,15 @@ class Worker:
             executor = await self._place.executor(runner)
             await executor.launch()
             self._executor = executor
-        for run_id, starts in waiting:
-            await self._deliver(run_id, starts + 1)
-        open_now = {(run_id, starts + 1) for run_id, starts in waiting}
-        self._delivered = {key: moment for key, moment in self._delivered.items() if key in open_now}
+        keys = [(run_id, starts + 1) for run_id, starts in waiting]
+        self._delivered = {key: moment for key, moment in self._delivered.items() if key in keys}
+        for key in keys:
+            busy = len(runner.active) + len(self._delivered)
+            if key in self._delivered or busy < worker_processes() * AHEAD:
+                await self._deliver(*key)
 
     async def _deliver(self, run_id: str, start: int) -> None:
+        """Hand a beginning out; one that was handed out long ago and is still queued is handed out again."""
         assert self._executor is not None
         moment, key = self._place.clock.monotonic(), (run_id, start)
         known = self._delivered.get(key)

@@ -51,12 +51,22 @@ class Draw:
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     work: Callable[[Workbench], Any] | None = None
     starts: int = 0
+    at_once: int = 0
+    most_at_once: int = 0
     kept: list[str] = field(default_factory=list)
 
     async def carry_out(self, bench: Workbench) -> Any:
         self.starts += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         self.begun.set()
         bench.step("drawing")
+        try:
+            return await self._draw(bench)
+        finally:
+            self.at_once -= 1
+
+    async def _draw(self, bench: Workbench) -> Any:
         if self.gate is not None:
             await self.gate.wait()
         return await self.work(bench) if self.work is not None else bench.claim.arguments["number"]
