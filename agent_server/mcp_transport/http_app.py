@@ -7,11 +7,11 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import AnyHttpUrl
-from starlette.applications import Starlette
 
 from agent_server.desk import Desk
 from agent_server.mcp_transport.identity import DeskVerifier, RequestIdentity
 from agent_server.mcp_transport.server import build_server
+from agent_server.mcp_transport.sessions import BoundedSessions
 from core.settings import LOOPBACK, Settings
 
 MOST_BYTES: Final = 10 * 1024 * 1024
@@ -20,7 +20,7 @@ MOST_SESSIONS: Final = 2_000
 IDLE_SECONDS: Final = 900.0
 
 
-def http_app(desk: Desk, *, path: str) -> tuple[Starlette, StreamableHTTPSessionManager]:
+def http_app(desk: Desk, *, path: str) -> tuple[BoundedSessions, StreamableHTTPSessionManager]:
     """Return the application, answering at `path`, and the manager whose `run()` it needs while it answers."""
     settings = desk.services.settings
     resource = settings.base_url + path
@@ -38,7 +38,7 @@ def http_app(desk: Desk, *, path: str) -> tuple[Starlette, StreamableHTTPSession
         ),
         token_verifier=DeskVerifier(desk, resource=resource),
     )
-    return app, server.session_manager
+    return BoundedSessions(app), server.session_manager
 
 
 def security(settings: Settings) -> TransportSecuritySettings:

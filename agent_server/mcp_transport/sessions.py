@@ -1,0 +1,80 @@
+"""How many MCP sessions one token may keep. One more ends the one it has not used for longest.
+
+The sessions of all tokens share one pool. Without a bound, a client that opens a session for every call and ends none
+would use it up within a minute, and nobody else could begin. Clients of 2026-07-28 have no sessions.
+"""
+
+import hashlib
+from collections import OrderedDict
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MOST_OF_ONE_TOKEN: Final = 64
+"""Several programs on several machines may share a token; each keeps a few sessions."""
+MOST_TOKENS: Final = 10_000
+SESSION_HEADER: Final = "mcp-session-id"
+
+Sessions = OrderedDict[str, None]
+"""The open sessions of one token, the longest unused first."""
+
+
+class BoundedSessions:
+    """An ASGI layer around the MCP application, which has checked the token of whatever it answers with a session."""
+
+    def __init__(self, app: ASGIApp, *, most: int = MOST_OF_ONE_TOKEN) -> None:
+        self._app, self._most = app, most
+        self._tokens: OrderedDict[bytes, Sessions] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, and end what is too much after it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = Headers(scope=scope)
+        token = hashlib.sha256(asked.get("authorization", "").encode()).digest()
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._note(token, scope["method"], asked, message)
+            await send(message)
+
+        await self._app(scope, receive, noting)
+        await self._end_surplus(token, scope)
+
+    def _note(self, token: bytes, method: str, asked: Headers, message: Message) -> None:
+        used, status = asked.get(SESSION_HEADER), int(message["status"])
+        answered = Headers(raw=list(message.get("headers", ()))).get(SESSION_HEADER)
+        if used and (status == 404 or (method == "DELETE" and status < 300)):
+            self._tokens.get(token, Sessions()).pop(used, None)
+        elif answered and status < 300:
+            sessions = self._tokens.setdefault(token, Sessions())
+            sessions[answered] = None
+            sessions.move_to_end(answered)
+            self._tokens.move_to_end(token)
+            while len(self._tokens) > MOST_TOKENS:
+                self._tokens.popitem(last=False)
+
+    async def _end_surplus(self, token: bytes, scope: Scope) -> None:
+        sessions = self._tokens.get(token, Sessions())
+        while len(sessions) > self._most:
+            session, _ = sessions.popitem(last=False)
+            await self._end(session, scope)
+        if not sessions:
+            self._tokens.pop(token, None)
+
+    async def _end(self, session: str, scope: Scope) -> None:
+        """Ask for the end of a session as its own client would."""
+        kept = [(name, value) for name, value in scope["headers"] if name in {b"host", b"authorization"}]
+        headers = [*kept, (b"accept", b"application/json, text/event-stream"), (b"mcp-session-id", session.encode())]
+        ending = {**scope, "method": "DELETE", "headers": headers, "state": {}}
+        await self._app(ending, _nothing, _nobody)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _nobody(_: Message) -> None:
+    return
