@@ -22,7 +22,19 @@ from core.llm.retrying import Retries, RetryPolicy
 from evals.wire import EVENT_STREAM, WireCall, WireFormat, WireTurn, error_body, event_stream
 
 KEY = "sk-proj-a1B2c3D4e5F6g7H8"
-__all__ = ["KEY", "Api", "Provider", "WireCall", "WireTurn", "answers", "breaks_off", "events_of", "finished", "refuses", "unreachable"]
+__all__ = [
+    "KEY",
+    "Api",
+    "Provider",
+    "WireCall",
+    "WireTurn",
+    "answers",
+    "breaks_off",
+    "events_of",
+    "finished",
+    "refuses",
+    "unreachable",
+]
 
 
 class Api(StrEnum):
