@@ -26,7 +26,6 @@ from core.backtest.sweep_compiled import (
     averages_of,
     can_compile,
     curves_of,
-    default_threads,
     quick_refusal,
     run_compiled,
     run_compiled_series,
@@ -38,6 +37,7 @@ from core.backtest.sweep_trials import TrialJob, TrialOutcome, maker_of
 from core.backtest.watching import Progress
 from core.durable.fan_out import FanOut, Serial
 from core.market.model import CorporateAction
+from core.matching.threads import default_threads
 
 TASKS: Final = 64
 """Tasks that other processes are given, at the most: what all trials share is sent with each."""

@@ -1,10 +1,8 @@
 """Sweeps of the dual moving average in compiled trials: the cents of single runs, thousands of them a second."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from core.backtest.sweep_grid import Parameters
 from core.backtest.sweep_trials import NamedStrategy
 from core.matching import sweep_kernel as kernel
 from core.matching.model import AMOUNT_PLACES, FillMode
+from core.matching.threads import in_threads
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -35,11 +34,6 @@ class CompiledTrials:
 
     counts: Integers
     sums: Floats
-
-
-def default_threads() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,18 +123,6 @@ def curves_of(averages: Averages, request: RunRequest, series: Series, *, thread
 
     list(in_threads(run, _stretches(len(pairs)), threads))
     return out
-
-
-def in_threads(run: Callable[[Any], Any], items: Sequence[Any], threads: int) -> Iterator[Any]:
-    """Yield results in order. Kernels hold no lock of the interpreter, so threads are enough, however many run."""
-    if threads <= 1 or len(items) <= 1:
-        yield from map(run, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            yield from pool.map(run, items)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _stretches(count: int) -> list[slice]:
