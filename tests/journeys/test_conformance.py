@@ -55,6 +55,15 @@ def desks(demo_server: tuple[RealDesk, str]) -> Iterator[Desks]:
         yield Desks(shipped, profile, token)
 
 
+def test_programs_are_locked_by_hash_and_name_no_host() -> None:
+    manifest, lock = (json.loads((programs.HERE / name).read_text()) for name in ("package.json", "package-lock.json"))
+    packages = {name: entry for name, entry in lock["packages"].items() if name}
+    assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
+    assert "://" not in json.dumps(lock)
+    wanted = manifest["dependencies"]
+    assert wanted == {name: packages[f"node_modules/{name}"]["version"] for name in wanted}
+
+
 def test_both_requirement_sets_pass(official: programs.Programs, desks: Desks) -> None:
     reports = suite.run_both(official, f"{desks.profile.url}/mcp", desks.token)
     for revision, count in (("2025-11-25", 30), ("2026-07-28", 37)):
