@@ -156,6 +156,38 @@ def print_schema() -> None:
     typer.echo(json.dumps(scenario_schema(), ensure_ascii=False, indent=2))
 
 
+@app.command("record")
+def record(
+    ctx: typer.Context,
+    conversation: Annotated[str, typer.Argument(help="A conversation of the desk, or a case with --results.")],
+    scenario_id: Annotated[str, typer.Option("--id", help="The id of the new scenario.")] = "recorded.conversation",
+    results: Annotated[Path | None, typer.Option(help="Take it from a file of `evals run --results`.")] = None,
+) -> None:
+    """Print a conversation that was had as a scenario to start from.
+
+    Conversations are read from the desk of DINGPAN_HOME, plays of a run from its results.
+
+    Example: dingpan evals record cnv_... --id portfolio.pnl.mine > evals/scenarios/portfolio/pnl.mine.yaml
+    """
+    from evals.record import events_of, scenario_of  # noqa: PLC0415 - keeps --help fast
+    from evals.results import events_of_play  # noqa: PLC0415 - keeps --help fast
+    from skills import modules  # noqa: PLC0415 - keeps --help fast
+    from tools.registry import Registry  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        if results is not None:
+            events = events_of_play(results.read_text(encoding="utf-8"), conversation)
+        else:
+            from agent_server.cli.context import run  # noqa: PLC0415 - keeps --help fast
+
+            events = list(run(ctx, lambda desk: events_of(desk, conversation)))
+        principal = {"mode": "session", "user": "ada"}
+        registry = Registry.collect(modules())
+        typer.echo(scenario_of(events, identity=scenario_id, registry=registry, principal=principal), nl=False)
+    except DeskError as error:
+        _fail(error.message, USAGE)
+
+
 @app.command("report")
 def report(
     results: Annotated[Path, typer.Argument(help="What `evals run --results` wrote.")],

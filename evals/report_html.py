@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, Final
 
-from evals.report import TIER_SIGNS, summary
+from evals.report import summary
 from evals.results import CallRecord, PhaseRecord, Play, TurnRecord
 from evals.state import TableChange
 
@@ -29,6 +29,8 @@ summary { cursor: pointer; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12.5px; margin: .3rem 0; }
 pre { max-height: 26rem; overflow: auto; }
 .tag { font-size: 12px; border: 1px solid var(--line); border-radius: 99px; padding: 0 .5rem; }
+.tag.green { border-color: #2e7d32; } .tag.yellow { border-color: #f9a825; background: #f9a82533; }
+.tag.red { border-color: #c62828; background: #c6282833; } td { white-space: nowrap; }
 .minus { color: var(--bad); } .plus { color: var(--good); }
 """
 
@@ -84,7 +86,8 @@ def _play(play: Play, number: int) -> Iterator[str]:
 
 
 def _phase(phase: PhaseRecord) -> Iterator[str]:
-    yield f'<p><span class="tag">{escape(phase.name)}</span> <span class="tag">{escape(phase.principal)}</span></p>'
+    name = "" if phase.name == "only" else f'<span class="tag">{escape(phase.name)}</span> '
+    yield f'<p>{name}<span class="tag">{escape(phase.principal)}</span></p>'
     for turn in phase.turns:
         yield from _turn(turn)
     if phase.changes:
@@ -113,8 +116,8 @@ def _turn(turn: TurnRecord) -> Iterator[str]:
 def _call(call: CallRecord) -> Iterator[str]:
     status = call.document.get("status")
     word = f'<span class="bad">{escape(f"{status} {call.code}")}</span>' if call.is_error else escape(str(status))
-    sign = TIER_SIGNS.get(call.tier, "")
-    yield f"<details><summary>{sign} <code>{escape(call.skill_id)}</code> {escape(_json(call.arguments, 120))} {word}"
+    tier = f'<span class="tag {escape(call.tier)}">{escape(call.tier)}</span>' if call.tier else ""
+    yield f"<details><summary>{tier} <code>{escape(call.skill_id)}</code> {escape(_json(call.arguments, 120))} {word}"
     document = json.dumps(call.document, ensure_ascii=False, indent=1, default=str)
     yield f"</summary><pre>{escape(document)}</pre></details>"
 

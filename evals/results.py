@@ -51,6 +51,12 @@ class TurnRecord:
     calls: list[CallRecord] = field(default_factory=list)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
+    def put_in_order(self) -> None:
+        """Put calls that ran side by side into the order they were asked for."""
+        asked = [payload["callId"] for kind, payload in self.events if kind == "tool_call"]
+        place = {call_id: number for number, call_id in enumerate(asked)}
+        self.calls.sort(key=lambda call: place.get(call.call_id, -1))
+
 
 @dataclass(slots=True)
 class PhaseRecord:
@@ -140,3 +146,19 @@ def _phase(item: dict[str, Any]) -> PhaseRecord:
 def _turn(item: dict[str, Any]) -> TurnRecord:
     events = [(str(kind), payload) for kind, payload in item["events"]]
     return TurnRecord(**item | {"calls": [CallRecord(**call) for call in item["calls"]], "events": events})
+
+
+def events_of_play(text: str, case_id: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return what was said and done in the first play of a case, as a conversation's events.
+
+    Raises `ScenarioInvalid` for a case that is not there.
+    """
+    play = next((play for play in plays_from_json(text) if play.case_id == case_id), None)
+    if play is None:
+        raise ScenarioInvalid(faults=f"there is no play of {case_id!r} in this file")
+    events: list[tuple[str, Mapping[str, Any]]] = []
+    for turn in (turn for phase in play.phases for turn in phase.turns):
+        if turn.user:
+            events.append(("user", {"text": turn.user}))
+        events += turn.events
+    return events

@@ -215,6 +215,7 @@ async def _conversation(
             events = loop.resume(system=system, history=history, toolbox=recording, waiting=waiting)
             waiting = []
         waiting += await _listen(stage, events, played)
+        played.put_in_order()
         stage.script.end()
         stage.scored += check_turn(stage.case, turn, at, played=played, phase=record, desk=desk)
 
