@@ -4,8 +4,6 @@ import asyncio
 from dataclasses import replace
 from datetime import date
 
-import numpy as np
-
 from core.backtest.model import BarTable, listing_of
 from core.backtest.problems import ListingUnknown
 from core.market.model import Adjustment, Frequency, InstrumentKind
@@ -25,6 +23,8 @@ async def desk_bars(
     Days without a trade are left out: the engine knows a suspension by the missing bar. Raises `InstrumentNotFound`
     and `ListingUnknown`.
     """
+    import numpy as np  # noqa: PLC0415 - most calls of a desk read no bars
+
     instrument = await market.instrument(code, kind=kind)
     symbol = instrument.symbol
     series = await market.bars(symbol, start=start, end=end, frequency=Frequency.DAY, adjustment=Adjustment.RAW)

@@ -5,28 +5,17 @@ submitted, and the account.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
 from core.backtest.api import backtest
+from core.backtest.lookahead_finding import LookAhead
 from core.backtest.outcome import BacktestResult
 
 SAMPLES: Final = 8
 PRICE_FIELDS: Final = ("open", "high", "low", "close")
-
-
-@dataclass(frozen=True, slots=True)
-class LookAhead:
-    """An order, or its absence, that depends on bars after it: at bar `bar` (from 0) of date `dt`."""
-
-    bar: int
-    dt: str
-    known: int
-    with_future: list[dict[str, Any]] = field(default_factory=list)
-    with_other_future: list[dict[str, Any]] = field(default_factory=list)
 
 
 def lookahead_check(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from core.backtest.lookahead import LookAhead, lookahead_check
+from core.backtest.lookahead_finding import LookAhead
 from core.backtest.model import BarTable
 from core.backtest.named_strategies import OTHERS, make_strategies
 from core.backtest.problems import ParameterInvalid
@@ -46,7 +46,7 @@ class LookAheadService:
 
     async def check(self, wish: StrategyRun, *, samples: int) -> LookAheadReport:
         """Run the check. Raises the errors of a run that cannot be, and `RunOverLimit`."""
-        run = checked_run(wish)
+        run = await asyncio.to_thread(checked_run, wish)
         if run.strategy in OTHERS:
             reason = f"{run.strategy} does not decide by prices, so there is nothing to check"
             raise ParameterInvalid(name="strategy", reason=reason)
@@ -68,6 +68,7 @@ class LookAheadService:
 
 def check_in_child(tell: Tell, run: StrategyRun, table: BarTable, samples: int) -> tuple[int, list[LookAhead]]:  # noqa: ARG001
     """Run the check; called in a child process."""
+    from core.backtest.lookahead import lookahead_check  # noqa: PLC0415 - the engine loads in the child
 
     def make(_: Sequence[Mapping[str, Any]]) -> object:
         return make_strategies(run.strategy, run.parameters, run.symbols, {})[run.symbols[0]]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from core.backtest.desk_bars import desk_bars
 from core.backtest.model import BarTable
-from core.backtest.named_strategies import REPLAY
+from core.backtest.named_strategies import REPLAY, StrategyList, strategy_list
 from core.backtest.service import BacktestService
 from core.backtest.strategy_runs import (
     FinishedRun,
@@ -74,7 +74,7 @@ class BacktestRunService:
         Raises `ArgumentsInvalid`, `StrategyUnknown`, `ParameterInvalid`, `InstrumentNotFound`, `BarsMissing`,
         `RunLimit`.
         """
-        run = checked_run(wish)
+        run = await asyncio.to_thread(checked_run, wish)
         tables, _ = await read_bars(self.market, run.symbols, run.terms)
         rules_for(run.terms.rules, tables)
         run = replace(run, symbols=tuple(tables))
@@ -82,6 +82,10 @@ class BacktestRunService:
             run = replace(run, records=await self._records(uow, team_id, run.symbols))
         draft = RunDraft(kind=BACKTEST, title=run.title, arguments=run.to_plain(), limits=self.limits)
         return ticket(await self.runs.queue(uow, team_id, draft=draft, created_by=created_by))
+
+    async def strategies(self) -> StrategyList:
+        """Return what can be named."""
+        return await asyncio.to_thread(strategy_list)
 
     async def get(
         self,

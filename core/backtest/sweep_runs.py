@@ -10,7 +10,6 @@ from core.backtest.model import BarTable
 from core.backtest.named_strategies import OTHERS
 from core.backtest.problems import ParameterInvalid
 from core.backtest.results import NAME_LENGTH
-from core.backtest.strategies.built_in import built_in
 from core.backtest.strategy_runs import StrategyRun, Terms, bars_in, checked_run, plain_numbers, rules_for, telling
 from core.backtest.watching import RunLimits
 from core.durable.child import Kind, Tell
@@ -125,6 +124,7 @@ def checked_sweep(wish: SweepRun) -> SweepRun:
 
     Raises `ArgumentsInvalid`, `StrategyUnknown` and `ParameterInvalid`.
     """
+    from core.backtest.strategies.built_in import built_in  # noqa: PLC0415 - brings the compiler along
     from core.backtest.sweep_grid import RandomSearch, combinations  # noqa: PLC0415 - numpy
 
     checked_run(wish.as_run())

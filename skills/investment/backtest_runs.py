@@ -8,7 +8,7 @@ from pydantic import Field
 
 from core.backtest.lookahead_service import LookAheadReport
 from core.backtest.model import DividendTax
-from core.backtest.named_strategies import StrategyList, strategy_list
+from core.backtest.named_strategies import StrategyList
 from core.backtest.results import GROUP_LENGTH, MAXIMUM_TAGS, NAME_LENGTH, TAG_LENGTH
 from core.backtest.run_service import KINDS, MAXIMUM_WAIT, RunTicket
 from core.backtest.strategy_runs import MAXIMUM_SYMBOLS, RulesChoice, StrategyRun, Terms
@@ -44,13 +44,13 @@ A_RUN = "run_7jxggzbwywx275tqctynmwgq2f"
     unwrap="strategies",
     example={},
 )
-async def strategy_names(ctx: SkillContext) -> StrategyList:  # noqa: ARG001 - a skill's signature
+async def strategy_names(ctx: SkillContext) -> StrategyList:
     """The strategies that a backtest can name, each with what it does and its parameters with their defaults.
 
     Use it before `investment.stock.backtest.run`. `replay_trades` repeats the trades recorded in the team's ledger. Not
     for running code: there is no way to send a strategy as text.
     """
-    return strategy_list()
+    return await ctx.services.backtest_runs.strategies()
 
 
 @skill(
