@@ -1,16 +1,54 @@
 """How kernels are compiled: once, kept on disk, without the interpreter's lock. The only import of numba."""
 
+import hashlib
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import numba
+from numba.core.dispatcher import Dispatcher
 
+STAMPS: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
     """Compile a function of integers and arrays on its first call and keep the machine code beside the source."""
-    return cast("Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    if isinstance(made, Dispatcher):
+        _watch_what_it_calls(made)
+    return cast("Function", made)
+
+
+def _watch_what_it_calls(made: Any) -> None:
+    """Let machine code on disk count as old when a kernel of another file, or a constant, that it holds has changed.
+
+    The code of what a kernel calls is part of its own, and numba looks at the kernel's own file alone: after an update
+    of the rules, the old ones would go on inside their callers.
+    """
+    stamp = _stamp(made.py_func)
+    STAMPS[made] = stamp
+    index = getattr(made._cache, "_cache_file", None)  # noqa: SLF001 - numba has no other way
+    if index is not None:
+        index._source_stamp = (index._source_stamp, stamp)  # noqa: SLF001
+
+
+def _stamp(function: FunctionType) -> str:
+    """Return a digest of a function's file, the numbers it names, and the stamps of the kernels it calls."""
+    status = Path(function.__code__.co_filename).stat()
+    names, space = function.__code__.co_names, function.__globals__
+    found = [(name, space.get(name)) for name in names]
+    found += [
+        (f"{name}.{inner}", getattr(module, inner, None))
+        for name, module in found
+        if isinstance(module, ModuleType)
+        for inner in names
+    ]
+    parts = [f"{name}={STAMPS.get(value, '')}" for name, value in found if isinstance(value, Dispatcher)]
+    parts += [f"{name}={value!r}" for name, value in found if isinstance(value, int | float)]
+    return hashlib.sha256(repr((status.st_mtime_ns, status.st_size, parts)).encode()).hexdigest()
 
 
 def entry_point(function: Function, *kinds: str) -> Function:
@@ -19,6 +57,6 @@ def entry_point(function: Function, *kinds: str) -> Function:
     It is called without a look at what it is given, which takes half of the time of a short call: callers must pass
     exactly those kinds. Where nothing is compiled it is the function itself.
     """
-    if not isinstance(function, numba.core.dispatcher.Dispatcher):
+    if not isinstance(function, Dispatcher):
         return function
     return cast("Function", function.compile(f"({', '.join(kinds)})"))

@@ -1,0 +1,109 @@
+"""What a strategy holds in its hands: read-only, without the future, and the same for short and long runs."""
+
+import copy
+import pickle
+from collections.abc import Mapping
+from math import isnan
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.backtest.api import backtest
+from core.backtest.context import Context
+from core.backtest.history import BLOCK
+from core.backtest.model import Bar
+from core.backtest.problems import StrategyFailed
+from tests.support.backtest_rows import walk
+
+LONG = 2 * BLOCK + 500
+
+
+def columns(size: int) -> dict[str, Any]:
+    close = 10 + np.arange(size) % 7 * 0.25
+    moments = np.datetime64("2024-01-02T09:31", "ms") + np.arange(size) * np.timedelta64(60_000, "ms")
+    return {"trade_date": moments, "open": close, "high": close, "low": close, "close": close, "mood": close * 2}
+
+
+@pytest.mark.parametrize("name", ["position", "history", "cash", "orders", "whatever", "_queue"])
+def test_nothing_can_be_set(name: str) -> None:
+    def strategy(bar: Bar, ctx: Context) -> None:
+        setattr(ctx, name, 1_000_000)
+
+    with pytest.raises(StrategyFailed, match=f"ctx.{name} cannot be set"):
+        backtest(strategy, bars=walk(3))
+
+
+def test_indicators_know_nothing_before_the_first_bar() -> None:
+    class Early:
+        def on_start(self, ctx: Context) -> None:
+            self.seen = [ctx.sma(1), ctx.highest(1), ctx.sma(1)]
+
+        def on_bar(self, bar: Bar, ctx: Context) -> None:
+            self.seen.append(ctx.sma(1))
+
+    early = Early()
+    rows = walk(3)
+    backtest(early, bars=rows)
+    assert all(map(isnan, early.seen[:3]))
+    assert early.seen[3:] == [row["close"] for row in rows]
+
+
+def test_indicators_and_history_of_a_long_run() -> None:
+    bars, wrong = columns(LONG), []
+
+    def strategy(bar: Bar, ctx: Context) -> None:
+        place = len(ctx.history) - 1
+        if place % 61 == 0 or place % BLOCK <= 1:
+            last = bars["close"][max(place - 2, 0) : place + 1].tolist()
+            shown = [one.close for one in ctx.history[-3:]]
+            mean = ctx.sma(3)
+            if shown != last or (place >= 2 and mean != sum(last) / 3) or ctx.history[place] != bar:
+                wrong.append(place)
+            if ctx.history[0].close != 10 or ctx.highest(1) != bar.close:
+                wrong.append(place)
+
+    backtest(strategy, bars=bars)
+    assert wrong == []
+
+
+def test_rows_of_columns_are_mappings() -> None:
+    found: list[Any] = []
+    bars = columns(3)
+    backtest(lambda bar, _: found.append(bar), bars=bars)
+    row = found[1].raw
+    assert isinstance(row, Mapping)
+    assert (row["mood"], row.get("none", 3), "mood" in row, len(row), bool(found[0].raw)) == (20.5, 3, True, 6, True)
+    assert dict(row) == {name: column[1].item() for name, column in bars.items()} == row
+    assert row != found[0].raw
+    assert repr(row).startswith("{'trade_date': datetime")
+
+
+def test_bars_are_named_tuples_that_can_be_kept() -> None:
+    found: list[Bar] = []
+    backtest(lambda bar, _: found.append(bar), bars=walk(2))
+    bar = found[0]
+    assert isinstance(bar, Bar)
+    assert copy.copy(bar) == pickle.loads(pickle.dumps(bar)) == bar == tuple(bar)
+    assert bar._replace(close=1.5).close == 1.5
+    assert repr(bar).startswith("Bar(dt=")
+
+
+def test_more_orders_than_a_table_begins_with() -> None:
+    heard: list[int] = []
+
+    def strategy(bar: Bar, ctx: Context) -> None:
+        numbers = [ctx.buy(1), ctx.sell(1), ctx.buy(1, limit_price=0.01)]
+        assert [row["id"] for row in ctx.orders[-3:]] == numbers
+        assert [row["reason"] for row in ctx.orders[-3:]] == ["pending"] * 3
+        heard.append(ctx.position)
+
+    result = backtest(strategy, bars=walk(200), fill="this_close")
+    assert len(result.order_list) == 600
+    assert result.order_list[-1].limit_price == 0.01
+    assert [order.id for order in result.order_list[3:6]] == [4, 5, 6]
+    # sells settle before buys, so the first sale finds nothing and a share is held from then on
+    assert result.reasons == {"filled": 399, "limit_price": 200, "no_position": 1}
+    assert list(result.reasons) == ["filled", "limit_price", "no_position"]
+    assert (heard[0], heard[1], heard[-1]) == (0, 1, 1)
+    assert len(result.trades) == 199
