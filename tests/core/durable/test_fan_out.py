@@ -4,12 +4,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.durable.fan_out import ClusterUnreachable, DaskCluster, ProcessPool, Serial, WorkersLost, fan_out
+from core.backtest.sweep import sweep
+from core.backtest.watching import Progress
+from core.durable.fan_out import ClusterUnreachable, DaskCluster, FanOut, ProcessPool, Serial, WorkersLost, fan_out
 from core.durable.model import RunNotFound
 from tests.support import spread_work
+from tests.support.backtest_rows import walk
 from tests.support.real_desk import ROOT, free_port
 
 NUMBERS = list(range(40))
@@ -75,3 +79,33 @@ def test_a_cluster_that_is_not_there_is_named() -> None:
     with pytest.raises(ClusterUnreachable) as refused:
         DaskCluster(address, seconds=0.2)
     assert refused.value.data["address"] == address
+
+
+@pytest.mark.soak
+def test_a_sweep_is_the_same_serially_in_processes_and_on_a_cluster_that_loses_a_worker(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]],
+) -> None:
+    address, workers = cluster
+    rows = walk(400)
+    grid = {"length": [3, 6, 9, 14], "low": [20.0, 25.0, 30.0, 35.0], "high": [60.0, 65.0, 70.0, 75.0]}
+
+    def swept(spread: FanOut) -> dict[str, Any]:
+        told: list[Progress] = []
+
+        def kill_a_worker_in_the_middle(progress: Progress) -> None:
+            told.append(progress)
+            if isinstance(spread, DaskCluster) and progress.done >= 16:
+                workers[0].kill()
+
+        result = sweep("rsi_reversion", grid, bars=rows, fan_out=spread, progress=kill_a_worker_in_the_middle)
+        assert told[-1].done == 64
+        return result.to_columns()
+
+    expected = swept(Serial())
+    with ProcessPool(2) as pool:
+        assert swept(pool) == expected
+    with fan_out(processes=1, cluster=address) as spread:
+        assert isinstance(spread, DaskCluster)
+        spread._client.wait_for_workers(2)
+        assert swept(spread) == expected
+    assert [process.poll() is None for process in workers] == [False, True]
