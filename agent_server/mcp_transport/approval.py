@@ -21,6 +21,8 @@ from core.access.model import ApprovalState, Caller
 
 WAIT_SECONDS: Final = 120.0
 """How long a call waits for the decision once the person has opened the page; asking again costs nothing."""
+ASK_SECONDS: Final = 600.0
+"""How long a client may leave the question unanswered: no approval waits longer either."""
 LOOK_SECONDS: Final = 0.5
 LONGEST_SUMMARY: Final = 400
 QUESTION: Final = "approval"
@@ -61,10 +63,11 @@ async def push_question(ctx: Context, problem: Mapping[str, Any]) -> bool:
     """Ask a client of the older era now; return whether its user opened the page."""
     approval_id = problem["approvalId"]
     try:
-        answer = await ctx.session.elicit_url(
-            _message(problem), problem["approval"]["url"], approval_id, related_request_id=ctx.request_id
-        )
-    except (MCPError, ValidationError):
+        async with asyncio.timeout(ASK_SECONDS):
+            answer = await ctx.session.elicit_url(
+                _message(problem), problem["approval"]["url"], approval_id, related_request_id=ctx.request_id
+            )
+    except (MCPError, ValidationError, TimeoutError):
         return False
     return answer.action == "accept"
 
