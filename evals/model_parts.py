@@ -7,7 +7,10 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-COMPARISONS: Final = ("eq", "ne", "approx", "contains", "matches", "not_matches", "exists", "length", "lt", "gt")
+COMPARISONS: Final = (
+    *("eq", "ne", "one_of", "approx", "contains", "matches", "not_matches", "exists", "length"),
+    *("lt", "gt", "le", "ge"),
+)
 
 
 class Part(BaseModel):
@@ -51,6 +54,8 @@ class Comparison(Part):
     """Equal to this, as JSON; a mapping must be equal as a whole."""
     ne: Any = None
     """Different from this."""
+    one_of: tuple[Any, ...] | None = Field(default=None, alias="in")
+    """Equal to one of these."""
     approx: float | None = None
     """A number this close to `tol`."""
     tol: float = 1e-9
@@ -69,6 +74,10 @@ class Comparison(Part):
     """Less than this number, or a text that sorts before it."""
     gt: float | str | None = None
     """Greater than this number, or a text that sorts after it."""
+    le: float | str | None = None
+    """At most this number, or a text that does not sort after it."""
+    ge: float | str | None = None
+    """At least this number, or a text that does not sort before it."""
 
     @property
     def asked(self) -> list[str]:
