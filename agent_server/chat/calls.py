@@ -22,6 +22,7 @@ from tools.wire import to_wire
 SAME_FAILURES: Final = 2
 """After so many failures of the very same call it is not run again in this turn."""
 LONGEST_WAIT_SECONDS: Final = 20.0
+LONGEST_ID: Final = 64
 HARD_LIMIT: Final = 80_000
 """Most bytes of one answer that go to a model, wherever the tools run."""
 STILL_WAITING: Final = (
@@ -213,10 +214,11 @@ def readable(call: ToolCall) -> bool:
 
 
 def unique_ids(calls: Sequence[ToolCall], taken: set[str], fresh: Callable[[], str]) -> tuple[ToolCall, ...]:
-    """Return the calls with ids that no other call of the conversation has; some models number from one each time."""
+    """Return the calls with short ids that no other call of the conversation has; some models number from one again."""
     renamed: list[ToolCall] = []
     for call in calls:
-        known = call if call.call_id and call.call_id not in taken else replace(call, call_id=fresh())
+        is_good = 0 < len(call.call_id) <= LONGEST_ID and call.call_id not in taken
+        known = call if is_good else replace(call, call_id=fresh())
         taken.add(known.call_id)
         renamed.append(known)
     return tuple(renamed)

@@ -26,7 +26,7 @@ LOOK_SECONDS: Final = 2.0
 """How often approvals and abandoned turns are looked at without a signal: decisions of another process show then."""
 FOLLOW_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 15.0
-PAGE: Final = 500
+PAGE: Final = 100
 MOST_FOLLOWERS: Final = 16
 """Most streams of one caller at the same time."""
 ALLOWANCES: Final = (Allowance("chat", 30, MINUTE), Allowance("chat_daily", 1000, 1440 * MINUTE))

@@ -70,7 +70,10 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True)
 class ToolAnswered:
-    """The answer to a call. `content` is what the model reads; `structured` or `problem` is the whole of it."""
+    """The answer to a call. `content` is what the model reads; `structured` or `problem` is the whole of it.
+
+    A result too large to keep is null in a stored event, with `isWhole` false beside it.
+    """
 
     kind: ClassVar[str] = "tool_result"
     call_id: str

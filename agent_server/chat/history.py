@@ -106,8 +106,11 @@ def messages_of(entries: Iterable[Entry], *, marker: str) -> list[Message]:
     return fold.messages
 
 
-def fit(messages: Sequence[Message], *, tokens: int) -> list[Message]:
-    """Return the newest exchanges that fit, whole ones, and at least the last; the first says when some are missing."""
+def fit(messages: Sequence[Message], *, tokens: int, is_cut: bool = False) -> list[Message]:
+    """Return the newest exchanges that fit, whole ones, and at least the last; the first says when some are missing.
+
+    `is_cut`: some are missing already.
+    """
     exchanges: list[list[Message]] = []
     for message in messages:
         if isinstance(message, UserMessage) or not exchanges:
@@ -121,7 +124,8 @@ def fit(messages: Sequence[Message], *, tokens: int) -> list[Message]:
             break
         kept.insert(0, exchange)
     fitting = [message for exchange in kept for message in exchange]
-    if len(kept) < len(exchanges) and isinstance(fitting[0], UserMessage):
+    is_cut = is_cut or len(kept) < len(exchanges)
+    if is_cut and fitting and isinstance(fitting[0], UserMessage):
         fitting[0] = replace(fitting[0], text=LEFT_OUT + fitting[0].text)
     return fitting
 

@@ -9,13 +9,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from agent_server.chat.events import ApprovalNeeded, ApprovalSettled, ChatEvent, TextSaid
+from agent_server.chat.events import ApprovalNeeded, ApprovalSettled, ChatEvent, TextSaid, ToolAnswered
 from agent_server.desk import Desk
 from core.conversation.model import Changes, Claim, NewEntry, Wait
 from core.conversation.service import ConversationService
+from tools.wire import exceeds
 
 GATHER_SECONDS: Final = 0.08
 """How long pieces of text are gathered between two writes; the first of them is written at once."""
+
+MOST_KEPT: Final = 300_000
+"""Characters of JSON of one result that a conversation keeps; a larger one is had by running its skill again."""
 
 
 def topic(conversation_id: str) -> str:
@@ -98,8 +102,16 @@ def _changes(events: list[ChatEvent]) -> Changes:
         if isinstance(event, ApprovalNeeded)
     ]
     settled = frozenset(event.call_id for event in events if isinstance(event, ApprovalSettled))
-    entries = tuple(NewEntry(event.kind, storable(event.payload())) for event in events)
+    entries = tuple(NewEntry(event.kind, payload_of(event)) for event in events)
     return Changes(entries, tuple(waits), settled)
+
+
+def payload_of(event: ChatEvent) -> dict[str, Any]:
+    """Return what is kept of an event. A result too large to keep is left out; what the model read of it stays."""
+    payload: dict[str, Any] = storable(event.payload())
+    if isinstance(event, ToolAnswered) and exceeds(payload["structured"], MOST_KEPT):
+        return payload | {"structured": None, "isWhole": False}
+    return payload
 
 
 def storable(value: Any) -> Any:

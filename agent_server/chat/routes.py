@@ -24,6 +24,7 @@ from core.errors import ArgumentsInvalid, FieldFault
 from tools.envelope import KEY_LENGTH
 
 EVENT_STREAM: Final = "text/event-stream"
+MOST_EVENTS: Final = 200
 MOST_SEQUENCE: Final = 999_999_999
 STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 PING: Final = b": still here\n\n"
@@ -45,7 +46,7 @@ STREAM: Final[dict[int | str, dict[str, Any]]] = {
 }
 AFTER: Final = parameter("after", {"type": "integer", "minimum": 0, "default": 0}, "Only events behind this number.")
 
-MOST_EVENTS: Final = parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 500})
+LIMIT: Final = parameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": MOST_EVENTS})
 PAGES: Final = [
     parameter("page", {"type": "integer", "minimum": 1, "maximum": 100_000, "default": 1}),
     parameter("size", {"type": "integer", "minimum": 1, "maximum": 200, "default": 20}),
@@ -111,13 +112,13 @@ def _add_reading(routes: APIRouter, desk: Desk, chat: DeskChat) -> None:
         "/agent/chat/{conversation_id}",
         summary="Read a conversation, or follow it",
         responses=STREAM | problems(400, 401, 403, 404),
-        openapi_extra={"parameters": [AFTER, MOST_EVENTS]},
+        openapi_extra={"parameters": [AFTER, LIMIT]},
     )
     async def read(request: Request, conversation_id: str) -> Response:
         values = query_values(request)
         known_only(values, ("after", "limit"))
         after = whole_number(values, "after", default=_last_seen(request), low=0, high=MOST_SEQUENCE)
-        limit = whole_number(values, "limit", default=500, low=1, high=1000)
+        limit = whole_number(values, "limit", default=MOST_EVENTS, low=1, high=MOST_EVENTS)
         caller = await known_caller(request, desk)
         conversation, entries, waiting = await chat.read(caller, conversation_id, after=after, limit=limit)
         if EVENT_STREAM in request.headers.get("accept", ""):

@@ -37,18 +37,21 @@ from core.access.model import ApprovalState, Caller
 from core.clock import china_today
 from core.conversation.model import (
     CLAIM_LIFE,
+    USER_KIND,
     Begun,
     Claim,
     Conversation,
     ConversationBusy,
     ConversationClaimLost,
     ConversationNotFound,
+    Entry,
 )
 from core.conversation.service import ConversationService
 from core.errors import DeskError
 from core.ids import new_id
 from core.llm.model import ModelClient
 from core.llm.prices import cost_usd
+from core.storage.unit_of_work import UnitOfWork
 from tools.errors import Incident
 from tools.redaction import mask
 
@@ -56,7 +59,7 @@ BEAT_SECONDS: Final = CLAIM_LIFE.total_seconds() / 10
 MOST_HISTORY_TOKENS: Final = 40_000
 HISTORY_SHARE: Final = 8
 """A turn may ask the model several times, so the conversation before it gets one part in eight of its tokens."""
-MOST_ENTRIES_READ: Final = 4000
+ENTRIES_READ: Final = 500
 INTERRUPTED: Final = "The desk stopped in the middle of this turn. What was said is kept; ask again to go on."
 NO_RIGHTS: Final = "Not run: the token that asked has ended, or its person was locked out."
 
@@ -190,11 +193,11 @@ class Turns:
         services, conversation = self._desk.services, turn.conversation
         limits = TurnLimits.from_settings(services.settings)
         async with self._desk.unit_of_work(read_only=True) as uow:
-            after = max(0, turn.claim.last_sequence - MOST_ENTRIES_READ)
-            entries = await self._conversations.entries(uow, conversation, after=after, limit=MOST_ENTRIES_READ)
+            entries = await self._latest(uow, turn)
             waits = await self._conversations.waits(uow, conversation) if turn.decided is not None else ()
         tokens = min(MOST_HISTORY_TOKENS, limits.tokens // HISTORY_SHARE)
-        history = fit(messages_of(entries, marker=conversation.marker), tokens=tokens)
+        is_cut = bool(entries) and entries[0].sequence > 1
+        history = fit(messages_of(entries, marker=conversation.marker), tokens=tokens, is_cut=is_cut)
         price = partial(cost_usd, self._model.name)
         loop = ChatLoop(self._model, services.clock, services.ids, limits, marker=conversation.marker, price=price)
         toolbox = DeskToolbox(
@@ -220,6 +223,17 @@ class Turns:
         async with aclosing(events) as running:
             async for event in running:
                 yield event
+
+    async def _latest(self, uow: UnitOfWork, turn: _Turn) -> list[Entry]:
+        """Return the newest entries from the beginning of a turn on, with one turn at least before the new message."""
+        window = ENTRIES_READ
+        while True:
+            after = max(0, turn.claim.last_sequence - window)
+            entries = await self._conversations.entries(uow, turn.conversation, after=after, limit=window)
+            begins = next((place for place, entry in enumerate(entries) if entry.kind == USER_KIND), None)
+            if after == 0 or (begins is not None and begins < len(entries) - 1):
+                return entries[begins or 0 :]
+            window *= 4
 
     async def _wind_up(self, journal: Journal, stop: Stop) -> None:
         """Write the end of a turn that was stopped; one that is ours no longer has none to write."""

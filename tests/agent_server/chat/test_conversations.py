@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from agent_server.chat import desk_chat, journal, turns
+from agent_server.chat.history import LEFT_OUT
 from core.clock import FrozenClock
 from core.llm.data_block import unmark
 from core.llm.model import (
@@ -319,3 +321,30 @@ async def test_streams_of_one_caller_are_limited(script: Any) -> None:
     for stream in streams:
         await stream.aclose()
     desk.chat.check_place(caller)
+
+
+async def test_a_long_turn_and_a_large_result_are_read_again(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "ENTRIES_READ", 5)
+    monkeypatch.setattr(journal, "MOST_KEPT", 50)
+    desk = await script(calls(call(LIST)), says("One."), says("Two."), says("Three."))
+    agent = await desk.rest.agent(await desk.rest.user("ada"))
+    first = await say(agent, "a")
+    assert (first[3].data["structured"], first[3].data["isWhole"]) == (None, False)
+    assert first[3].data["content"].startswith('{"items":[')
+    name = first[0].data["conversationId"]
+    await say(agent, "b", name)
+    await say(agent, "c", name)
+    told = [[getattr(message, "text", "") for message in prompt.messages] for prompt in desk.model.prompts[2:]]
+    assert told == [["a", "", "", "One.", "b"], [f"{LEFT_OUT}b", "Two.", "c"]]
+
+
+async def test_a_silent_turn_is_not_a_dead_connection(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_chat, "FOLLOW_SECONDS", 0.001)
+    monkeypatch.setattr(desk_chat, "HEARTBEAT_SECONDS", 0.003)
+    desk = await script(model=HangingModel(TextDelta("Well")))
+    user = await desk.rest.user("ada")
+    caller = desk.rest.desk.services.access.token_caller((await desk.rest.mint(user)).token, user)
+    begun = await desk.chat.say(caller, "hi")
+    async with aclosing(desk.chat.follow(caller, begun.conversation.conversation_id, after=0)) as entries:
+        seen = [await anext(entries) for _ in range(4)]
+    assert [entry and entry.kind for entry in seen] == ["user", "text", None, None]
