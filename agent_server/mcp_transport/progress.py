@@ -16,22 +16,22 @@ STEP: Final = 0.001
 
 @asynccontextmanager
 async def reporting(ctx: Context, message: str) -> AsyncIterator[ProgressSink]:
-    """Give the body's reports to the client, and say `message` while there are none.
+    """Give the body's reports to the client; between them say the last again, and `message` before the first.
 
     Reports that do not lead on are dropped: the protocol wants each beyond the last.
     """
-    furthest = -1.0
+    furthest, whole, said = -1.0, None, message
 
     async def sink(done: float, total: float | None, text: str) -> None:
-        nonlocal furthest
+        nonlocal furthest, whole, said
         if done > furthest:
-            furthest = done
+            furthest, whole, said = done, total, text
             await ctx.session.report_progress(done, total, text or None)
 
     async def live() -> None:
         await asyncio.sleep(FIRST_SECONDS)
         while furthest < 1 - STEP:
-            await sink(max(furthest, 0.0) + STEP, None, message)
+            await sink(max(furthest, 0.0) + STEP, whole, said)
             await asyncio.sleep(EVERY_SECONDS)
 
     living = asyncio.create_task(live())
