@@ -94,7 +94,8 @@ def show(
     from evals.report import transcript  # noqa: PLC0415 - keeps --help fast
     from evals.suite import chosen, play_all, runs  # noqa: PLC0415 - keeps --help fast
 
-    found = [case for case in chosen() if case_id in {case.case_id, case.scenario.id}]
+    name = case_id.partition("[")[0]
+    found = [case for case in chosen(name) if case_id in {case.case_id, case.scenario.id}]
     if not found:
         _fail(f"There is no scenario {case_id}. `dingpan evals list` shows all.", USAGE)
     planned = [run for run in runs(found, wires=_wires(wire)) if run.transport == run.case.scenario.transport]

@@ -66,8 +66,12 @@ def _holds(name: str, value: Any, wanted: Any, tolerance: float) -> bool:
             return re.search(wanted, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) is None
         case "length":
             return isinstance(value, str | list | dict) and len(value) == wanted
-        case _:
+        case "one_of":
+            return any(same(value, item) for item in wanted)
+        case "lt" | "gt":
             return _in_order(value, wanted, smaller=name == "lt")
+        case _:
+            return _comparable(value, wanted) and not _in_order(value, wanted, smaller=name == "ge")
 
 
 def same(value: Any, wanted: Any) -> bool:
@@ -92,6 +96,11 @@ def _contains(value: Any, wanted: Any) -> bool:
     if isinstance(value, str):
         return str(wanted) in value
     return isinstance(value, list) and any(is_part(wanted, item) for item in value)
+
+
+def _comparable(value: Any, wanted: Any) -> bool:
+    both_numbers = _number(value) is not None and _number(wanted) is not None
+    return both_numbers or (isinstance(value, str) and isinstance(wanted, str))
 
 
 def _in_order(value: Any, wanted: Any, *, smaller: bool) -> bool:

@@ -33,7 +33,7 @@ class Run:
 def chosen(text: str = "", *, folder: Path = SCENARIOS) -> list[Case]:
     """Return the cases whose id, title or a tag contains every word of a text. Raises `ScenarioInvalid`."""
     words = text.lower().split()
-    return [case for case in cases(load_all(folder)) if all(word in _described(case) for word in words)]
+    return [case for case in cases(load_all(folder, words=words)) if all(word in _described(case) for word in words)]
 
 
 def _described(case: Case) -> str:
