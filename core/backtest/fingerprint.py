@@ -36,7 +36,7 @@ def fingerprint(
     """Return 64 hexadecimal digits."""
     digest = hashlib.sha256(f"{ENGINE_VERSION} {rules_version()}".encode())
     for bars, listing, actions in series:
-        digest.update(f"{bars.places} {listing!r} {list(actions)!r}".encode())
+        digest.update(f"{bars.places} {_described(listing)} {_described(list(actions))}".encode())
         columns = {name: bars.prices[name] for name in sorted(bars.prices)}
         times = bars.times.astype(np.int64)
         columns["times"] = np.concatenate((times[:1], np.diff(times)))
@@ -64,7 +64,8 @@ def _digest_of(column: NDArray[np.integer[Any]]) -> bytes:
 def rules_version() -> str:
     """Return the sha256 of the dated rules."""
     listed = [
-        f"{rule.topic} {rule.scope} {rule.first_date} {rule.last_date} {rule.value!r}" for rule in rules.all_rules()
+        f"{rule.topic} {rule.scope} {rule.first_date} {rule.last_date} {_described(rule.value)}"
+        for rule in rules.all_rules()
     ]
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
@@ -90,7 +91,7 @@ def _code_parts(code: CodeType) -> list[str]:
     """Return byte code, names and constants, those of inner functions too; no line numbers, no addresses."""
     parts = [code.co_code.hex(), repr(code.co_names), repr(code.co_varnames)]
     for constant in code.co_consts:
-        parts += _code_parts(constant) if isinstance(constant, CodeType) else [repr(constant)]
+        parts += _code_parts(constant) if isinstance(constant, CodeType) else [_described(constant)]
     return parts
 
 

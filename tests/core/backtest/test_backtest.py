@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.backtest.api import backtest, backtest_portfolio
+from core.backtest.fingerprint import _code_parts, _described
 from core.backtest.model import BarTable
 from core.backtest.outcome import SENTINEL
 from core.backtest.ports import Ports, use_ports
@@ -297,3 +298,11 @@ def test_progress_is_told_between_blocks(clock: FrozenClock) -> None:
     backtest(lambda bar, ctx: None, bars=walk(1_000), progress=told.append, clock=clock)
     assert [(one.done, one.total) for one in told] == [(0, 1_000), (1_000, 1_000)]
     assert told[-1].eta_seconds == 0.0
+
+
+def test_a_fingerprint_does_not_show_the_order_of_a_set() -> None:
+    chosen = (lambda bar, _: bar.dt in {"2024-01-02", "2024-01-03", "2024-01-04"}).__code__
+    told = "".join(_code_parts(chosen)) + _described(frozenset("abcdef"))
+    assert "frozenset" not in told
+    assert "<'2024-01-02', '2024-01-03', '2024-01-04'>" in told
+    assert told.endswith("<'a', 'b', 'c', 'd', 'e', 'f'>")

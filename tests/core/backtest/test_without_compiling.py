@@ -28,3 +28,26 @@ def test_plain_python_gives_the_same_results() -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert plain.stdout.strip() == digests()
+
+
+PROGRAM = """
+from tests.support.random_runs import random_run
+from core.backtest.api import backtest
+from tests.support.backtest_rows import walk
+chosen = lambda bar, ctx: ctx.buy(100) if bar.dt[-1] in {"1", "3", "5", "7"} else None
+print(random_run(1).fast().metrics["fingerprint"], backtest(chosen, bars=walk(9)).metrics["fingerprint"])
+"""
+
+
+@pytest.mark.soak
+def test_fingerprints_are_the_same_in_every_process() -> None:
+    """Sets have another order in every process; a fingerprint may not show it."""
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": "."},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert len(printed) == 1
