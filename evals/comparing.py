@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from evals.answers import found_at
@@ -50,28 +50,15 @@ def reply_faults(wanted: Reply, text: str, variables: Mapping[str, Any]) -> list
 
 
 def _holds(name: str, value: Any, wanted: Any, tolerance: float) -> bool:
-    match name:
-        case "eq":
-            return same(value, wanted)
-        case "ne":
-            return not same(value, wanted)
-        case "approx":
-            number = _number(value)
-            return number is not None and math.isclose(number, wanted, rel_tol=0.0, abs_tol=tolerance)
-        case "contains":
-            return _contains(value, wanted)
-        case "matches":
-            return isinstance(value, str) and re.search(wanted, value) is not None
-        case "not_matches":
-            return re.search(wanted, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) is None
-        case "length":
-            return isinstance(value, str | list | dict) and len(value) == wanted
-        case "one_of":
-            return any(same(value, item) for item in wanted)
-        case "lt" | "gt":
-            return _in_order(value, wanted, smaller=name == "lt")
-        case _:
-            return _comparable(value, wanted) and not _in_order(value, wanted, smaller=name == "ge")
+    if name == "approx":
+        number = _number(value)
+        return number is not None and math.isclose(number, wanted, rel_tol=0.0, abs_tol=tolerance)
+    return _TESTS[name](value, wanted)
+
+
+def _has_no_match(value: Any, pattern: str) -> bool:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return re.search(pattern, text) is None
 
 
 def same(value: Any, wanted: Any) -> bool:
@@ -119,6 +106,21 @@ def _number(value: Any) -> float | None:
         return float(value)
     except ValueError:
         return None
+
+
+_TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "eq": same,
+    "ne": lambda value, wanted: not same(value, wanted),
+    "one_of": lambda value, wanted: any(same(value, item) for item in wanted),
+    "contains": _contains,
+    "matches": lambda value, wanted: isinstance(value, str) and re.search(wanted, value) is not None,
+    "not_matches": _has_no_match,
+    "length": lambda value, wanted: isinstance(value, str | list | dict) and len(value) == wanted,
+    "lt": lambda value, wanted: _in_order(value, wanted, smaller=True),
+    "gt": lambda value, wanted: _in_order(value, wanted, smaller=False),
+    "le": lambda value, wanted: _comparable(value, wanted) and not _in_order(value, wanted, smaller=False),
+    "ge": lambda value, wanted: _comparable(value, wanted) and not _in_order(value, wanted, smaller=True),
+}
 
 
 def _wanted(check: Comparison, names: Sequence[str]) -> str:
