@@ -13,7 +13,7 @@ The only module that knows DBOS. What it may be trusted with was found by trying
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -37,38 +37,34 @@ class Bridge:
 
     loop: asyncio.AbstractEventLoop
     execute: Execute
-    futures: set["Future[Any]"] = field(default_factory=set)
+    tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
     is_closed: bool = False
 
     def carry_out(self, run_id: str, start: int) -> None:
         """Carry out one delivery on the loop, and wait for it."""
         if self.is_closed:
             return
-        future = asyncio.run_coroutine_threadsafe(_call(self.execute, run_id, start), self.loop)
-        self.futures.add(future)
-        try:
-            self._wait(future)
-        finally:
-            self.futures.discard(future)
-
-    def _wait(self, future: "Future[Any]") -> None:
-        while not self.loop.is_closed():
+        future = asyncio.run_coroutine_threadsafe(self._call(run_id, start), self.loop)
+        while not self.loop.is_closed() and not future.done():
             with suppress(TimeoutError, CancelledError):
                 future.result(LOOK_SECONDS)
-            if future.done():
-                return
 
     async def close(self) -> None:
-        """Have every run in progress given back."""
+        """Have every run in progress given back, and wait until it is."""
         self.is_closed = True
-        futures = list(self.futures)
-        for future in futures:
-            future.cancel()
-        await asyncio.gather(*(asyncio.wrap_future(future) for future in futures), return_exceptions=True)
+        tasks = list(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-
-async def _call(execute: Execute, run_id: str, start: int) -> None:
-    await execute(run_id, start)
+    async def _call(self, run_id: str, start: int) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        try:
+            await self.execute(run_id, start)
+        finally:
+            self.tasks.discard(task)
 
 
 @dataclass(slots=True)

@@ -67,7 +67,14 @@ SUMMARY: Final = [column for column in runs.c if column.name not in HIDDEN | DET
 WHOLE: Final = [column for column in runs.c if column.name not in HIDDEN]
 
 
-AFTER_DEATH: Final = {"state": RunState.QUEUED, "owner": None, "lease_until": None, "deaths": runs.c.deaths + 1}
+QUEUED_AGAIN: Final = {
+    "state": RunState.QUEUED,
+    "owner": None,
+    "lease_until": None,
+    "progress": 0.0,
+    "eta_seconds": None,
+}
+AFTER_DEATH: Final = {**QUEUED_AGAIN, "deaths": runs.c.deaths + 1}
 
 
 class RunStore:
@@ -236,8 +243,8 @@ class WorkerRuns:
 
     async def give_back(self, claim: Claim) -> bool:
         """Queue a run again that this worker will not finish. Inside a write."""
-        back = {"state": RunState.QUEUED, "owner": None, "lease_until": None}
-        return bool((await self._uow.execute(update(runs).where(self._held(claim)).values(**back))).rowcount)
+        back = update(runs).where(self._held(claim)).values(**QUEUED_AGAIN)
+        return bool((await self._uow.execute(back)).rowcount)
 
     @staticmethod
     def _held(claim: Claim) -> Any:
