@@ -26,10 +26,12 @@ READ_SECONDS: Final = 60.0
 """Longer than the pause between the desk's signs of life on a stream."""
 END_SECONDS: Final = 2.0
 """How long answers may still come after the client has closed its side."""
-AGAIN_SECONDS: Final = 1.0
+AGAIN_SECONDS: Final = 0.5
+MOST_WAITS: Final = 60
 UNREACHABLE: Final = -32000
 REFUSED: Final = -32001
 SESSION_GONE: Final = 404
+NOT_YET: Final = 503
 ACCEPTED: Final = 202
 PLAIN: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 SEALED: Final = re.compile(r"=\?base64\?.*\?=")
@@ -105,7 +107,17 @@ class LineBridge:
             self._cancelled.discard(_key(message))
 
     def _send(self, message: Message, line: bytes, *, may_reopen: bool = True) -> bool:
-        """Send one message and pass on the answer; return whether a request got one."""
+        """Send one message and pass on the answer, waiting for a desk that starts; return whether a request got one."""
+        for _ in range(MOST_WAITS):
+            found = self._send_once(message, line, may_reopen=may_reopen)
+            if found is not None:
+                return found
+            self._ended.wait(AGAIN_SECONDS)
+        self._fail(message, UNREACHABLE, f"The desk at {self.address} is still starting. Try again later.")
+        return True
+
+    def _send_once(self, message: Message, line: bytes, *, may_reopen: bool) -> bool | None:
+        """As `_send`; None when the desk has not looked at the message because it is starting."""
         connection = self._connect()
         connection.connect()
         key = _key(message)
@@ -117,6 +129,8 @@ class LineBridge:
                 response.read()
                 self._reopen(self._session.session_id)
                 return self._send(message, line, may_reopen=False)
+            if response.status == NOT_YET and response.headers.get("Retry-After"):
+                return None
             return self._answer(message, response)
         finally:
             if key:

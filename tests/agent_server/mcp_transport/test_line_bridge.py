@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agent_server.mcp_transport import line_bridge
 from agent_server.mcp_transport.line_bridge import LineBridge, header_text
 
 Answer = Callable[["Seen", Any], None]
@@ -201,6 +202,21 @@ def test_a_refusal_is_the_answer_to_the_request(status: int, body: Any, code: in
     assert answers[0]["id"] == 5
     assert answers[0]["error"]["code"] == code
     assert words in answers[0]["error"]["message"]
+
+
+def test_a_desk_that_is_starting_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_bridge, "AGAIN_SECONDS", 0.01)
+    starts = iter([True, True, False])
+
+    def answer(seen: Seen, handler: Any) -> None:
+        if next(starts):
+            send(handler, {"code": "starting"}, status=503, Retry_After="1")
+        else:
+            done(seen, handler)
+
+    with fake_desk(answer) as desk:
+        assert carry(desk, modern("tools/list", 1)) == [{"jsonrpc": "2.0", "id": 1, "result": {}}]
+    assert len(desk.seen) == 3
 
 
 def test_a_desk_that_is_gone_is_told() -> None:

@@ -3,8 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskStatus
 
 from agent_server.mcp_transport.http_app import http_app
 from agent_server.mcp_transport.sessions import BoundedSessions
@@ -67,6 +70,54 @@ async def test_one_session_too_many_ends_the_longest_unused(agents: tuple[Agent,
     fourth = await agent.open()
     assert [await agent.ping(each) for each in (first, second, third, fourth)] == [200, 404, 200, 200]
     assert await other.ping(theirs) == 200
+
+
+async def test_listening_session_outlives_one_that_does_nothing(
+    agents: tuple[Agent, Agent], door: BoundedSessions
+) -> None:
+    agent, _ = agents
+    listening, idle, third = [await agent.open() for _ in range(MOST)]
+    hangs_up = anyio.Event()
+    async with anyio.create_task_group() as group:
+        await group.start(listen, agent, door, listening, hangs_up)
+        states = [await agent.ping(idle), await agent.ping(third)]
+        fourth = await agent.open()
+        states += [await agent.ping(each) for each in (listening, idle, third, fourth)]
+        hangs_up.set()
+    assert states == [200, 200, 200, 404, 200, 200]
+
+
+async def listen(
+    agent: Agent,
+    door: BoundedSessions,
+    session: str,
+    hangs_up: anyio.Event,
+    *,
+    task_status: TaskStatus[None] = TASK_STATUS_IGNORED,
+) -> None:
+    """Hold the stream on which a server speaks to its client, until the client hangs up."""
+    headers = [(name.lower(), value) for name, value in agent.http.headers.raw] + [
+        (b"mcp-session-id", session.encode())
+    ]
+    host = agent.http.base_url.netloc
+    scope = {"type": "http", "method": "GET", "path": "/mcp", "raw_path": b"/mcp", "query_string": b"", "root_path": ""}
+    scope |= {
+        "headers": [*headers, (b"host", host)],
+        "scheme": "http",
+        "http_version": "1.1",
+        "client": ("127.0.0.1", 1),
+    }
+
+    async def receive() -> dict[str, Any]:
+        await hangs_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200
+            task_status.started()
+
+    await door(scope, receive, send)
 
 
 async def test_ended_sessions_make_room(agents: tuple[Agent, Agent], door: BoundedSessions) -> None:
