@@ -33,7 +33,7 @@ def mismatches(check: Comparison, found: Sequence[Any], variables: Mapping[str, 
         wanted = substitute(getattr(check, name), variables)
         if not _holds(name, value, wanted, check.tol):
             tolerance = f" within {check.tol:g}" if name == "approx" else ""
-            faults.append(f"expected {_word(name)} {shown(wanted)}{tolerance}, got {shown(value)}")
+            faults.append(f"expected {WORDS[name]} {shown(wanted)}{tolerance}, got {shown(value)}")
     return faults
 
 
@@ -124,19 +124,23 @@ _TESTS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 def _wanted(check: Comparison, names: Sequence[str]) -> str:
-    return " and ".join(f"{_word(name)} {shown(getattr(check, name))}" for name in names)
+    return " and ".join(f"{WORDS[name]} {shown(getattr(check, name))}" for name in names)
 
 
-def _word(name: str) -> str:
-    words = {"eq": "equal to", "ne": "other than", "approx": "about", "contains": "something containing"}
-    words |= {
-        "matches": "a match of",
-        "not_matches": "no match of",
-        "length": "a length of",
-        "lt": "less than",
-        "gt": "more than",
-    }
-    return words[name]
+WORDS: Final = {
+    "eq": "equal to",
+    "ne": "other than",
+    "one_of": "one of",
+    "approx": "about",
+    "contains": "something containing",
+    "matches": "a match of",
+    "not_matches": "no match of",
+    "length": "a length of",
+    "lt": "less than",
+    "gt": "more than",
+    "le": "at most",
+    "ge": "at least",
+}
 
 
 def shown(value: Any) -> str:
