@@ -20,6 +20,7 @@ from agent_server.cli import (
     skill_command,
     skill_md_command,
     status_command,
+    sweep_command,
     token_command,
     user_command,
     worker_command,
@@ -67,11 +68,16 @@ app.command("worker")(worker_command.worker)
 app.command("status")(status_command.status)
 app.command("import")(import_command.import_market)
 app.command("refresh")(refresh_command.refresh)
-app.command("backtest")(backtest_command.backtest)
 app.command("chat")(chat_command.chat)
 app.command("mcp")(mcp_command.mcp)
 app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
+sweep_command.app.command("run")(backtest_command.backtest)
+app.add_typer(
+    sweep_command.app,
+    name="backtest",
+    help="Run a strategy over the desk's market (run, the usual), or many at once (sweep).",
+)
 app.add_typer(user_command.app, name="user")
 app.add_typer(token_command.app, name="token")
 app.add_typer(skill_command.app, name="skill")
