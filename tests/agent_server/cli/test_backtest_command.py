@@ -174,3 +174,28 @@ def test_a_strategy_that_raises_names_its_line(run: Run, tmp_path: Path) -> None
 )
 def test_rules_follow_the_exchange(asked: RulesWord, symbol: str | None, rules: str | None) -> None:
     assert market_rules(asked, BarTable(listing=listing_of(symbol))) == rules
+
+
+SCRIPT = """
+from core.backtest.stock_day import get_trading_records, run_stock_day_backtest
+
+def my_strategy(bar, ctx):
+    if ctx.position == 0:
+        ctx.buy(size="all")
+
+result = run_stock_day_backtest(strategy=my_strategy, stock_num="CODE", persist=True, persist_name="own")
+print("bars", len(result.equity_curve), "records", get_trading_records("CODE"))
+"""
+
+
+def test_a_script_that_calls_the_engine_itself_reaches_the_desk(run: Run, tmp_path: Path, market: Path) -> None:
+    symbol = MarketStore(market).query("SELECT min(symbol) AS symbol FROM daily").to_pylist()[0]["symbol"]
+    path = tmp_path / "script.py"
+    path.write_text(SCRIPT.replace("CODE", symbol.partition(".")[0]))
+    result = run("backtest", str(path))
+    assert result.exit_code == 0, result.output
+    kept = json.loads(run("skill", "run", "investment.stock.backtest.list").stdout)["items"]
+    assert [(row["name"], row["dataset"]) for row in kept] == [("own", "stock_day")]
+    assert result.stdout.strip() == f"bars {kept[0]['bars']} records []"
+    assert run("backtest", "breakout").exit_code == 2
+    assert run("backtest", str(tmp_path / "absent.py")).exit_code == 4

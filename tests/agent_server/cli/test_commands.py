@@ -241,3 +241,7 @@ def test_the_demo_desk_is_made_once(run: Run) -> None:
     pnl = json.loads(run("skill", "run", "investment.stock.portfolio.pnl.get").stdout)
     assert len(pnl["holdings"]) == 4
     assert pnl["meta"]["simulated"] is True
+    kept = json.loads(run("skill", "run", "investment.stock.backtest.get", "id=1").stdout)
+    assert (kept["strategy"], kept["tags"], kept["simulated"]) == ("dual_moving_average", ["demo"], True)
+    runs = json.loads(run("skill", "run", "investment.stock.backtest.run.list").stdout)
+    assert [(row["state"], row["result"]["resultId"]) for row in runs["items"]] == [("succeeded", 1)]
