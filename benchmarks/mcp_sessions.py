@@ -6,6 +6,7 @@ calls. The other half speak 2026-07-28, where every request stands for itself. A
 
 import asyncio
 import json
+import os
 import re
 import statistics
 import tempfile
@@ -57,13 +58,17 @@ async def against_new_server(*, clients: int, seconds: float) -> "Figures":
 
 @dataclass
 class Figures:
-    """What a run found. `memory` is the server's, in MB, with the second it was read in; `waits` are seconds."""
+    """What a run found. `memory` is the server's, in MB, with the second it was read in; `waits` are seconds.
+
+    `processor` is the seconds of processor time the server took: a fairer figure than the rate on a busy machine.
+    """
 
     seconds: float
     waits: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     memory: list[tuple[float, float]] = field(default_factory=list)
     sessions: int = 0
+    processor: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -85,7 +90,8 @@ class Figures:
         tail = ordered[int(len(ordered) * 0.99)]
         sizes = [self.memory_at(second) for second in (EARLY_SECONDS, self.seconds / 3, self.seconds)]
         return (
-            f"{len(ordered)} calls, {self.sessions} sessions, {len(self.errors)} errors, median wait "
+            f"{len(ordered)} calls, {self.sessions} sessions, {len(self.errors)} errors, "
+            f"{self.processor / len(ordered) * 1000:.1f} ms of processor time a call, median wait "
             f"{statistics.median(ordered) * 1000:.0f} ms, 99 % within {tail * 1000:.0f} ms, memory {sizes[0]:.0f} MB "
             f"at {EARLY_SECONDS:.0f} s, {sizes[1]:.0f} MB after a third, {sizes[2]:.0f} MB at the end"
         )
@@ -97,11 +103,11 @@ async def drive(url: str, token: str, *, pid: int, clients: int, seconds: float,
     unlimited = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
     async with httpx2.AsyncClient(base_url=url, headers=headers, limits=unlimited, timeout=60) as http:
-        start = time.perf_counter()
+        start, used = time.perf_counter(), processor_seconds(pid)
         measuring = asyncio.create_task(_measure(figures, pid))
         every = [McpClient(http, figures, Random(f"{seed} {n}"), is_stateless=n % 2 == 0) for n in range(clients)]
         await asyncio.gather(*(client.live(start + seconds) for client in every))
-        figures.seconds = time.perf_counter() - start
+        figures.seconds, figures.processor = time.perf_counter() - start, processor_seconds(pid) - used
         measuring.cancel()
     figures.memory.append((figures.seconds, resident_mb(pid)))
     return figures
@@ -117,6 +123,12 @@ async def _measure(figures: Figures, pid: int) -> None:
 def resident_mb(pid: int) -> float:
     """Memory that a process holds, as the kernel counts it."""
     return int(re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass

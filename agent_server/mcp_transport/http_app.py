@@ -16,7 +16,8 @@ from core.settings import LOOPBACK, Settings
 
 MOST_BYTES: Final = 10 * 1024 * 1024
 """As much as the REST door reads of a known caller."""
-MOST_SESSIONS: Final = 2_000
+MOST_SESSIONS: Final = 4_000
+"""Of all tokens; each takes about 50 KB."""
 IDLE_SECONDS: Final = 900.0
 
 

@@ -1,23 +1,26 @@
 """How many MCP sessions one token may keep. One more ends the one it has not used for longest.
 
 The sessions of all tokens share one pool. Without a bound, a client that opens a session for every call and ends none
-would use it up within a minute, and nobody else could begin. Clients of 2026-07-28 have no sessions.
+would use it up within a minute, and nobody else could begin. Sessions that are listening or being answered go last.
+Clients of 2026-07-28 have no sessions.
 """
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_OF_ONE_TOKEN: Final = 64
-"""Several programs on several machines may share a token; each keeps a few sessions."""
+MOST_OF_ONE_TOKEN: Final = 200
+"""Many programs on several machines may share a token; each keeps a few sessions."""
 MOST_TOKENS: Final = 10_000
 SESSION_HEADER: Final = "mcp-session-id"
 
-Sessions = OrderedDict[str, None]
-"""The open sessions of one token, the longest unused first."""
+Sessions = OrderedDict[str, int]
+"""The open sessions of one token, the longest unused first, with the number of requests in progress."""
 
 
 class BoundedSessions:
@@ -40,8 +43,22 @@ class BoundedSessions:
                 self._note(token, scope["method"], asked, message)
             await send(message)
 
-        await self._app(scope, receive, noting)
+        with self._in_use(token, asked.get(SESSION_HEADER)):
+            await self._app(scope, receive, noting)
         await self._end_surplus(token, scope)
+
+    @contextmanager
+    def _in_use(self, token: bytes, session: str | None) -> Iterator[None]:
+        """Count a request of a session that is known."""
+        sessions = self._tokens.get(token, Sessions())
+        is_known = session is not None and session in sessions
+        if session is not None and is_known:
+            sessions[session] += 1
+        try:
+            yield
+        finally:
+            if session is not None and is_known and session in sessions:
+                sessions[session] -= 1
 
     def _note(self, token: bytes, method: str, asked: Headers, message: Message) -> None:
         used, status = asked.get(SESSION_HEADER), int(message["status"])
@@ -50,7 +67,7 @@ class BoundedSessions:
             self._tokens.get(token, Sessions()).pop(used, None)
         elif answered and status < 300:
             sessions = self._tokens.setdefault(token, Sessions())
-            sessions[answered] = None
+            sessions.setdefault(answered, 0)
             sessions.move_to_end(answered)
             self._tokens.move_to_end(token)
             while len(self._tokens) > MOST_TOKENS:
@@ -59,7 +76,8 @@ class BoundedSessions:
     async def _end_surplus(self, token: bytes, scope: Scope) -> None:
         sessions = self._tokens.get(token, Sessions())
         while len(sessions) > self._most:
-            session, _ = sessions.popitem(last=False)
+            session = min(sessions, key=lambda each: sessions[each] > 0)  # the first of those that do nothing, if any
+            del sessions[session]
             await self._end(session, scope)
         if not sessions:
             self._tokens.pop(token, None)

@@ -108,9 +108,12 @@ async def listen(
         "client": ("127.0.0.1", 1),
     }
 
+    asked: list[dict[str, Any]] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> dict[str, Any]:
-        await hangs_up.wait()
-        return {"type": "http.disconnect"}
+        if not asked:
+            await hangs_up.wait()
+        return asked.pop() if asked else {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
