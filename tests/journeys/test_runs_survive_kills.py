@@ -32,7 +32,7 @@ def test_every_run_ends_once(tmp_path: Path, rounds: int) -> None:
             with desk.agent(token) as agent:
                 made = [queue(agent, symbols, f"round {number} run {count}") for count in range(2)]
             names += [f"round {number} run {count}" for count in range(2)]
-            time.sleep(dice.uniform(0.0, 4.0))  # the moment of the kill is the point
+            time.sleep(dice.uniform(0.0, 2.5))  # the moment of the kill is the point
             desk.kill()
             desk.start()
             with desk.agent(token) as agent:
