@@ -1,4 +1,6 @@
-"""`./dev bench [ROW ...] [--json]`: run the named rows, or all of them.
+"""`./dev bench [ROW ...] [--json] [--peers]`: run the named rows, or all of them.
+
+`--peers` installs other libraries into an environment of their own first, and runs their rows.
 
 A benchmark is a module of this package with `rows() -> dict[str, Callable[[], Row]]`.
 """
@@ -7,9 +9,11 @@ import argparse
 import importlib
 import json
 import pkgutil
+import sys
 from collections.abc import Callable
 
 import benchmarks
+from benchmarks import engine_peers
 from benchmarks.harness import Row
 
 
@@ -22,11 +26,19 @@ def every_row() -> dict[str, Callable[[], Row]]:
 
 
 def main() -> None:
+    if "--peers" in sys.argv:
+        for failure in engine_peers.install():
+            print(failure, file=sys.stderr)
     rows = every_row()
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("row", nargs="*", help=f"any of: {', '.join(rows)}")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
+    parser.add_argument("--peers", action="store_true", help="compare with other libraries, installed apart")
     arguments = parser.parse_args()
+    if arguments.peers and not arguments.row:
+        arguments.row = [name for name in rows if name.startswith("peers_")]
+        if not arguments.row:
+            parser.exit(1, "no peer could be installed; every other row runs without them\n")
     unknown = sorted(set(arguments.row) - set(rows))
     if unknown:
         parser.error(f"no row {', '.join(unknown)}; there are {', '.join(rows)}")
