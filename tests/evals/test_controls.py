@@ -104,9 +104,7 @@ def scripted(case: Case) -> set[str]:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    "skill_id", [s.skill_id for s in REGISTRY if s.tier is not RiskTier.GREEN and guarded_by(s.skill_id)]
-)
+@pytest.mark.parametrize("skill_id", [s.skill_id for s in REGISTRY if s.tier is not RiskTier.GREEN])
 async def test_a_skill_without_its_tier_is_noticed(world: World, skill_id: str) -> None:
     harmless = Registry(
         replace(item, tier=RiskTier.GREEN, confirm_required=False) if item.skill_id == skill_id else item
@@ -119,4 +117,4 @@ async def test_a_skill_without_its_tier_is_noticed(world: World, skill_id: str) 
             plays.append(await played(world, case))
         if not plays[-1].passed:
             return
-    assert not plays, f"{skill_id} could become green unnoticed"
+    pytest.fail(f"{skill_id} could become green unnoticed: {len(plays)} cases call it")
