@@ -2,23 +2,27 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from inspect_ai import Task
 from inspect_ai import eval as inspect_eval
 from inspect_ai.dataset import Sample
-from inspect_ai.model import Model, get_model
+from inspect_ai.model import ChatMessageSystem, ChatMessageUser, Model, get_model
 from inspect_ai.scorer import Score, Scorer, Target, accuracy, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from evals.inspect_model import InspectModel
 from evals.loader import Case
 from evals.problems import ScriptProblem
-from evals.results import Play
-from evals.runner import play_live
+from evals.results import PhaseRecord, Play
+from evals.runner import Speaker, play_live
 from evals.world import World
 
-PLAY = "play"
+PLAY: Final = "play"
+USER_TASK: Final = (
+    "You play the user of a trading desk's assistant. Who you are: {persona} Answer with the user's next message only: "
+    "same meaning, same facts, same language as what you are told to say; add no wish of your own."
+)
 
 
 def evaluate(
@@ -72,12 +76,31 @@ def _metadata(case: Case) -> dict[str, Any]:
 def _played(world: World, known: dict[str, Case]) -> Solver:
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001 - our loop asks the model itself
         speaker = InspectModel(get_model())
-        play = await play_live(world, known[str(state.sample_id)], model=speaker)
+        case = known[str(state.sample_id)]
+        persona = case.scenario.live.persona
+        user = None if persona is None else _simulated_user(get_model(), persona)
+        play = await play_live(world, case, model=speaker, speaker=user)
         state.messages = speaker.messages or state.messages
         state.store.set(PLAY, _told(play))
         return state
 
     return solve
+
+
+def _simulated_user(model: Model, persona: str) -> Speaker:
+    """Return a user played by the model: it says in its own words what the scenario wants said."""
+
+    async def speak(words: str, so_far: PhaseRecord) -> str:
+        talk = "\n".join(f"You: {turn.user}\nAssistant: {turn.said}" for turn in so_far.turns)
+        output = await model.generate(
+            [
+                ChatMessageSystem(content=USER_TASK.format(persona=persona)),
+                ChatMessageUser(content=f"So far:\n{talk or '(nothing)'}\n\nNow say, in your own words: {words}"),
+            ]
+        )
+        return output.completion.strip() or words
+
+    return speak
 
 
 def _told(play: Play) -> dict[str, Any]:

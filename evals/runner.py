@@ -4,7 +4,7 @@ A case gets a desk of its own, its principals, its script. Nothing sleeps in a r
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -43,6 +43,8 @@ NO_SOCKET: Final = frozenset({"mcp-memory", "chat"})
 SMOKE_TRANSPORTS: Final = ("mcp-stdio", "mcp-http", "rest", "chat")
 
 MakeModel = Callable[[Script, CaseDesk], ModelClient]
+Speaker = Callable[[str, PhaseRecord], Awaitable[str]]
+"""Says in a simulated user's own words what the scenario has the user say, given the conversation so far."""
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class _Stage:
     script: Script
     model: ModelClient
     persons: Persons
+    speaker: Speaker | None = None
     scored: list[Failure] = field(default_factory=list)
 
 
@@ -88,22 +91,26 @@ async def play_case(world: World, case: Case, *, wire: WireFormat, transport: st
     return play
 
 
-async def play_live(world: World, case: Case, *, model: ModelClient) -> Play:
-    """Play one case with a real model: its script is left aside, all expectations about the desk stay."""
+async def play_live(world: World, case: Case, *, model: ModelClient, speaker: Speaker | None = None) -> Play:
+    """Play one case with a real model: its script is left aside, all expectations about the desk stay.
+
+    With a `speaker` the user's words are its, not the scenario's.
+    """
     play = Play(case.case_id, case.scenario.id, case.scenario.title, case.scenario.transport, model.name)
-    await _play(world, case, play, lambda _script, _desk: model)
+    await _play(world, case, play, lambda _script, _desk: model, speaker=speaker)
     budget = case.scenario.budget.model_copy(update={"seconds": None})
     play.failures += list(over_budget(case, budget, play.used))
     return play
 
 
-async def _play(world: World, case: Case, play: Play, make_model: MakeModel) -> None:
+async def _play(world: World, case: Case, play: Play, make_model: MakeModel, *, speaker: Speaker | None = None) -> None:
     limited = any(phase.principal.limits is not None for phase in case.scenario.all_phases)
     try:
         async with (
             world.open(case.scenario.seed, case.variables, rate_limits=limited) as desk,
             _stage(case, desk, play, make_model) as stage,
         ):
+            stage.speaker = speaker
             try:
                 await _phases(world, stage)
             finally:
@@ -202,7 +209,8 @@ async def _conversation(
     waiting: list[WaitingCall] = []
     for number, turn in enumerate(phase.turns):
         at: Path = (*path, "turns", number)
-        played = TurnRecord(user=str(substitute(turn.user or "", desk.variables)))
+        words = str(substitute(turn.user or "", desk.variables))
+        played = TurnRecord(user=await stage.speaker(words, record) if stage.speaker and words else words)
         record.turns.append(played)
         recording.turn = played
         await _between(stage, turn, at, who=who, played=played)

@@ -7,6 +7,9 @@ import pytest
 
 from evals.live import pass_hat, playable, run_live
 from evals.loader import cases, load_all
+from evals.results import PhaseRecord
+from evals.runner import play_live
+from evals.world import World
 
 pytest.importorskip("inspect_ai", reason="inspect-ai is not installed")
 CASES = list(cases(load_all()))
@@ -71,3 +74,19 @@ def test_the_chance_of_k_passes_in_a_row() -> None:
     assert pass_hat(4, 4, 4) == 1.0
     assert pass_hat(3, 4, 2) == 0.5
     assert pass_hat(3, 4, 4) == 0.0
+
+
+@pytest.mark.anyio
+async def test_a_simulated_user_speaks_in_words_of_its_own(world: World) -> None:
+    from core.llm.scripted import ScriptedClient, say
+
+    heard: list[str] = []
+
+    async def speak(words: str, so_far: PhaseRecord) -> str:
+        heard.append(f"{words} after {len(so_far.turns)}")
+        return "Hey, hello there"
+
+    model = ScriptedClient([say("你好")], name="mock/model")
+    play = await play_live(world, named("chat.greeting.no-call")[0], model=model, speaker=speak)
+    assert (heard, play.phases[0].turns[0].user, play.failures) == (["你好 after 0"], "Hey, hello there", [])
+    assert model.prompts[0].messages[-1].text == "Hey, hello there"  # type: ignore[union-attr]
