@@ -14,6 +14,7 @@ from agent_server.cli import (
     import_command,
     mcp_command,
     notify_command,
+    panel_command,
     refresh_command,
     results_command,
     serve_command,
@@ -73,10 +74,11 @@ app.command("mcp")(mcp_command.mcp)
 app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
 sweep_command.app.command("run")(backtest_command.backtest)
+sweep_command.app.command("panel")(panel_command.panel)
 app.add_typer(
     sweep_command.app,
     name="backtest",
-    help="Run a strategy over the desk's market (run, the usual), or many at once (sweep).",
+    help="Run a strategy over the desk's market: once (run, the usual), often (sweep), over all shares (panel).",
 )
 app.add_typer(user_command.app, name="user")
 app.add_typer(token_command.app, name="token")

@@ -77,6 +77,28 @@ def test_walking_forward(run: Run) -> None:
     assert run(*given, "--train", "200").exit_code == 2
 
 
+def test_a_rotation_over_the_whole_market(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "rotation.html"
+    given = ("-p", "count:=3", "-p", "every:=10", "--start", "20250102", "--commission-bps", "2.5")
+    done = run("panel", "small_cap_rotation", *given, "--report", str(page), "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert told["orders"]["filled"] > 20
+    assert told["metrics"]["exposure"] > 0.5
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from core.backtest.panel_decisions import TopK\n"
+        "def decide(market, count=5):\n"
+        "    return TopK(rank_by='close', k=count, every=20)\n"
+    )
+    shown = run("panel", str(own), "-p", "count:=2")
+    assert shown.exit_code == 0, shown.output
+    assert "orders: " in shown.output
+    assert run("panel", str(own), "-p", "number:=2").exit_code == 2
+    assert run("panel", "large_cap").exit_code == 2
+
+
 def test_the_usual_command_needs_no_name(run: Run) -> None:
     usual, named = (run(*first, "--symbol", "600011", "rsi_reversion") for first in ((), ("run",)))
     assert usual.exit_code == 0, usual.output
