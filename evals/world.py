@@ -6,6 +6,7 @@ ids and secrets are set anew for each case, which therefore always sees the same
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -67,10 +68,14 @@ class CaseDesk:
         return found
 
     def patch(self, patches: tuple[Patch, ...]) -> None:
-        """Change rows past every rule."""
+        """Change rows past every rule. Raises `ScriptProblem` for SQL the database refuses."""
         for item in patches:
             value = substitute(item.v, self.variables)
-            state.run_sql(self.database, str(substitute(item.sql, self.variables)), value)
+            sql = str(substitute(item.sql, self.variables))
+            try:
+                state.run_sql(self.database, sql, value)
+            except sqlite3.Error as error:
+                raise ScriptProblem(reason=f"patch: {error}: {sql}") from error
 
     async def act(self, actions: tuple[Action, ...]) -> None:
         """Run skills directly with every right; those that need a person are approved by the user's own session."""
