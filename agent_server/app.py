@@ -49,7 +49,7 @@ def create_app(
     app = FastAPI(
         openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan(desk, mcp, chat), redirect_slashes=False
     )
-    app.state.chat = chat
+    app.state.chat, app.state.end_streams = chat, chat.end_streams
     app.router.routes.extend([*skills.skill_routes(desk), *mcp.routes()])
     groups = [
         sessions.router(desk),

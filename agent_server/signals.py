@@ -48,6 +48,11 @@ class Signals:
         for bell in self._bells.get(topic, ()):
             bell.ring()
 
+    def notify_all(self) -> None:
+        """Ring every bell: something that concerns everybody, such as the end of the process."""
+        for topic in self._bells:
+            self.notify(topic)
+
     @contextmanager
     def listen(self, topic: str) -> Iterator[Bell]:
         """Hang up a bell for the time of a block."""

@@ -49,6 +49,12 @@ class StartingApp:
         elif scope["type"] == "http":
             await _answer_early(scope["path"], send)
 
+    async def end_streams(self) -> None:
+        """Have the real application end its long answers, before the server waits for its connections to close."""
+        end = getattr(getattr(self.app, "state", None), "end_streams", None)
+        if end is not None:
+            await end()
+
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         opening = asyncio.create_task(self._open())

@@ -61,6 +61,7 @@ class DeskChat:
         self.model = model or make_client(services.settings, clock=services.clock, ids=services.ids)
         check_tools(desk.registry, self.model.name)
         self.turns = Turns(desk, self._conversations, self.model)
+        self._is_ending = False
         self._followers: Counter[str] = Counter()
         self._windows = tuple(SlidingWindow(allowance) for allowance in ALLOWANCES)
 
@@ -113,7 +114,8 @@ class DeskChat:
                     yield entry
                 if len(entries) == PAGE:
                     continue
-                if conversation.state is ConversationState.IDLE and not (waits and waiting):
+                is_over = conversation.state is ConversationState.IDLE and not (waits and waiting)
+                if is_over or self._is_ending:
                     return
                 quiet += 0.0 if await bell.wait(FOLLOW_SECONDS) else FOLLOW_SECONDS
                 if quiet >= HEARTBEAT_SECONDS:
@@ -186,6 +188,12 @@ class DeskChat:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self.close()
+
+    async def end_streams(self) -> None:
+        """Stop the turns of this process and let every stream end, so that a server need not wait for them."""
+        await self.turns.close()
+        self._is_ending = True
+        self._desk.signals.notify_all()
 
     async def close(self) -> None:
         """Stop the turns of this process and close the model's connections."""

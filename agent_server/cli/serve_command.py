@@ -83,7 +83,13 @@ def serve_until_stopped(settings: "Settings", listener: socket.socket) -> BaseEx
         lifespan="on",
         ws="none",
     )
-    server = uvicorn.Server(config)
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await app.end_streams()
+            await super().shutdown(sockets)
+
+    server = Server(config)
     server.run(sockets=[listener])
     return app.failure
 

@@ -237,3 +237,11 @@ async def test_the_watch_wakes_on_a_decision(parked: Parked) -> None:
         await parked.ada.decide(parked.approval_id)
         async with asyncio.timeout(1.5):
             assert (await parked.stream)[-1].data["text"] == "So be it."
+
+
+async def test_a_server_that_stops_does_not_wait_for_streams(parked: Parked) -> None:
+    await parked.desk.chat.end_streams()
+    async with asyncio.timeout(1.5):
+        assert kinds_of(await parked.stream)[-2:] == ["approval_required", "done"]
+    waiting = (await parked.desk.chat.read(parked.caller, parked.name))[2]
+    assert [wait.approval_id for wait in waiting] == [parked.approval_id]
