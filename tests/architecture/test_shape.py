@@ -68,6 +68,6 @@ def test_no_module_is_called_utils() -> None:
 def test_stdlib_names_are_not_shadowed() -> None:
     import sys
 
-    allowed = {"core/storage/migrations/versions"}
+    allowed = {"core/secrets.py"}  # the word of the drawing; it is never imported by its last name alone
     shadowing = [name(path) for path in MODULES if path.stem in sys.stdlib_module_names and path.stem != "__main__"]
     assert [entry for entry in shadowing if entry not in allowed] == []
