@@ -85,6 +85,7 @@ def test_inspector_finds_no_schema_that_clients_cannot_read(official: programs.P
     assert done.returncode == 0, done.stderr
     names = {tool["name"] for tool in json.loads(done.stdout)["tools"]}
     assert {"skills_search", "skills_call", "investment_stock_portfolio_pnl_get"} <= names
+    assert '"format": "decimal"' not in done.stdout
     assert not [name for name in names if name.startswith("test_") or name == "json_schema_2020_12_tool"]
 
 

@@ -49,6 +49,7 @@ DAILY: Final = (
 """What people ask for every day, the most frequent first. What does not fit stays behind the meta tools."""
 SHARED: Final = "asset_class"
 """The argument that picks among skills on a shared route; a tool is one skill, so it has one value there."""
+OWN_FORMAT: Final = "decimal"
 APPROVAL_ID: Final = {"type": "string", "description": "Only after a person approved this very call."}
 
 
@@ -160,7 +161,7 @@ def _entry(name: str, schema: SkillSchema, item: Skill | None) -> ToolEntry:
         title_zh=declared.title_zh,
         description=description_of(declared),
         input_schema=input_schema,
-        output_schema=schema.output_schema,
+        output_schema=without_own_formats(schema.output_schema),
         tier=declared.tier,
         skill=item,
         example=example_params(declared, schema.arguments),
@@ -180,6 +181,14 @@ def compact(schema: Mapping[str, Any], *, without: str = "") -> dict[str, Any]:
         if name != without
     }
     return dict(schema) | {"properties": shapes}
+
+
+def without_own_formats(schema: Any) -> Any:
+    """Return a schema without the format "decimal", which is ours: clients that check answers warn of every use."""
+    if isinstance(schema, Mapping):
+        kept = {name: value for name, value in schema.items() if (name, value) != ("format", OWN_FORMAT)}
+        return {name: without_own_formats(value) for name, value in kept.items()}
+    return [without_own_formats(item) for item in schema] if isinstance(schema, list) else schema
 
 
 def _without_null(shape: Mapping[str, Any]) -> dict[str, Any]:
