@@ -72,8 +72,20 @@ def rate(name: str, make: Callable[[], Any], *, target: float) -> Row:
 
 
 def whole_call(name: str, make: Callable[[], Any], *, target: float) -> Row:
+    import numpy as np
+
     bars = daily_rows()
-    return duration(name, lambda: run(make(), bars), target=target, unit="ms", repeat=9, warm=3)
+    closes = np.array([bar["close"] for bar in bars])
+    return duration(
+        name,
+        lambda: run(make(), bars),
+        target=target,
+        unit="ms",
+        repeat=15,
+        warm=3,
+        reference=lambda: plain_loop(closes),
+        note="reference: a bare loop with a running list, no rules and no account",
+    )
 
 
 def run(strategy: Any, bars: Any) -> Any:
