@@ -244,9 +244,7 @@ def has_room(account: Integers, room: Integers, added: int, events: int) -> bool
 
 
 @compiled
-def borrowed_all(
-    tape: Tape, terms: Terms, plan: Plan, actions: Actions, book: Book
-) -> tuple[Tape, Terms, Plan, Actions, Book]:
+def borrowed_market(tape: Tape, terms: Terms) -> tuple[Tape, Terms]:
     """Return the same arrays, whose references are not counted."""
     return (
         Tape(
@@ -263,6 +261,13 @@ def borrowed_all(
             borrowed(terms.gap_after),
             borrowed(terms.scale),
         ),
+    )
+
+
+@compiled
+def borrowed_run(plan: Plan, actions: Actions, book: Book) -> tuple[Plan, Actions, Book]:
+    """Return the same arrays, whose references are not counted."""
+    return (
         Plan(
             borrowed(plan.options),
             borrowed(plan.starts),
@@ -297,7 +302,8 @@ def borrowed_all(
 @compiled
 def run_days(first: int, stop: int, tape: Tape, terms: Terms, plan: Plan, actions: Actions, book: Book) -> int:
     """Run the days `first` .. `stop` - 1; return the next day, before `stop` where the book has no room for it."""
-    tape, terms, plan, actions, book = borrowed_all(tape, terms, plan, actions, book)
+    tape, terms = borrowed_market(tape, terms)
+    plan, actions, book = borrowed_run(plan, actions, book)
     account, holdings, held, curve, options = book.account, book.holdings, book.held, book.curve, plan.options
     opens, closes, starts, due = tape.opens, tape.closes, plan.starts, actions.starts
     factor, divisor = terms.scale[0], terms.scale[1]
