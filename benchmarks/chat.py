@@ -72,6 +72,9 @@ class Parrot:
         yield TextDelta("All is well.")
         yield TurnFinished(AssistantMessage("All is well."), StopReason.END, Usage())
 
+    async def warm_up(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 

@@ -291,6 +291,8 @@ async def test_a_token_that_is_revoked_in_the_middle_of_a_turn_calls_nothing_mor
             else:
                 yield TurnFinished(AssistantMessage("It is over."), StopReason.END, Usage())
 
+        async def warm_up(self) -> None: ...
+
         async def close(self) -> None: ...
 
     desk = await script(model=Revoking())
