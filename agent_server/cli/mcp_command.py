@@ -46,7 +46,7 @@ def mcp(
     With DINGPAN_TOKEN it has that token's rights, and goes through the desk's server when that runs. Without, it has
     those of this machine: everything but what a person must approve. DINGPAN_PRESET chooses the tools it lists.
 
-    Example: DINGPAN_TOKEN=lgatk_... dingpan mcp
+    Example: dingpan mcp --user ada
     """
     settings = settings_of(ctx)
     address = _address(settings, desk)
