@@ -1,6 +1,5 @@
 """Sending through apprise, to four kinds of channel and no other: it knows a hundred, some of which run programs."""
 
-import importlib
 import logging
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -13,13 +12,6 @@ SCHEMES: Final = {
     ChannelKind.WECOM: "wecombot",
     ChannelKind.MAIL: "mailtos",
 }
-SENDERS: Final = {
-    ChannelKind.FEISHU: ("feishu", "NotifyFeishu"),
-    ChannelKind.DINGTALK: ("dingtalk", "NotifyDingTalk"),
-    ChannelKind.WECOM: ("wecombot", "NotifyWeComBot"),
-    ChannelKind.MAIL: ("email", "NotifyEmail"),
-}
-"""Module and class below `apprise.plugins`. Asking apprise itself would import all of its hundred."""
 WANTED: Final = {
     ChannelKind.FEISHU: "the webhook of a Feishu bot: https://open.feishu.cn/open-apis/bot/v2/hook/...",
     ChannelKind.DINGTALK: (
@@ -64,11 +56,25 @@ def _from_webhook(kind: ChannelKind, address: str) -> str:
     return f"{SCHEMES[kind]}://{secret}/" if secret else ""
 
 
+def _senders() -> dict[ChannelKind, Any]:
+    """Return the four senders, by their own modules: asking apprise itself would import all of its hundred."""
+    from apprise.plugins.dingtalk import NotifyDingTalk  # noqa: PLC0415 - only a desk with channels pays for it
+    from apprise.plugins.email import NotifyEmail  # noqa: PLC0415 - only a desk with channels pays for it
+    from apprise.plugins.feishu import NotifyFeishu  # noqa: PLC0415 - only a desk with channels pays for it
+    from apprise.plugins.wecombot import NotifyWeComBot  # noqa: PLC0415 - only a desk with channels pays for it
+
+    return {
+        ChannelKind.FEISHU: NotifyFeishu,
+        ChannelKind.DINGTALK: NotifyDingTalk,
+        ChannelKind.WECOM: NotifyWeComBot,
+        ChannelKind.MAIL: NotifyEmail,
+    }
+
+
 def _sender(kind: ChannelKind, address: str) -> Any:
     """Return apprise's sender for an address. Raises `ValueError` for one it cannot read."""
     logging.getLogger("apprise").disabled = True  # it writes addresses, which are secrets, into its messages
-    module, name = SENDERS[kind]
-    sender = getattr(importlib.import_module(f"apprise.plugins.{module}"), name)
+    sender = _senders()[kind]
     parts = sender.parse_url(address)
     if parts is None:
         raise ValueError
