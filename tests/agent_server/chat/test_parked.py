@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent_server.chat import desk_chat
 from agent_server.chat.desk_chat import DeskChat
 from agent_server.chat.toolbox import DeskToolbox
 from core.access.model import Caller
@@ -230,18 +231,26 @@ async def test_a_person_in_a_session_asks_and_approves(tmp_path: Path, clock: Fr
         assert seen[-1].data["text"] == "Revoked."
 
 
+@pytest.fixture
+def only_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks by himself: what happens, happens because a bell rang."""
+    monkeypatch.setattr(desk_chat, "LOOK_SECONDS", 600)
+    monkeypatch.setattr(desk_chat, "FOLLOW_SECONDS", 600)
+
+
+@pytest.mark.usefixtures("only_signals")
 async def test_the_watch_wakes_on_a_decision(parked: Parked) -> None:
-    """The route rings; the watch of the same process need not wait for its next look."""
     async with parked.desk.chat.running():
         await asyncio.sleep(0)
         await parked.ada.decide(parked.approval_id)
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(30):
             assert (await parked.stream)[-1].data["text"] == "So be it."
 
 
+@pytest.mark.usefixtures("only_signals")
 async def test_a_server_that_stops_does_not_wait_for_streams(parked: Parked) -> None:
     await parked.desk.chat.end_streams()
-    async with asyncio.timeout(1.5):
+    async with asyncio.timeout(30):
         assert kinds_of(await parked.stream)[-2:] == ["approval_required", "done"]
     waiting = (await parked.desk.chat.read(parked.caller, parked.name))[2]
     assert [wait.approval_id for wait in waiting] == [parked.approval_id]
