@@ -97,6 +97,7 @@ class CallbackRun:
             if self.hooks.on_end is not None:
                 self.hooks.on_end(self.context)
         holding.end_waiting()
+        del self.settle_at  # it holds the run, which would keep all bars alive until the next collection
 
     def _watch(self, size: int) -> Watch:
         return Watch(
@@ -178,15 +179,14 @@ class CallbackRun:
                 return
             order = queue.pop()
             held = compiled(table, account.orders, account.ledger, state, terms, quotes, index, *order)
+            if held == at.NEEDS_ROOM:
+                account.make_room()
+                held = compiled(table, account.orders, account.ledger, state, terms, quotes, index, *order)
             if held >= 0:
                 if held != context.position:
                     show(context, held)
                 return
             queue.append(order)
-            if held == at.NEEDS_ROOM:
-                account.make_room()
-                settle_at(index)
-            else:
-                show(context, holding.position)
+            show(context, holding.position)
 
         return settle_at if holding.is_plain else many
