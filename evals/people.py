@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 
 from agent_server.app import create_app
 from core.access.model import Caller, CallerKind, User
@@ -107,7 +106,7 @@ class Persons:
     """The browsers of a case, each signed in once; they reach the desk's real routes without a socket."""
 
     case: CaseDesk
-    app: FastAPI | None = None
+    app: Any = None
     browsers: dict[str, httpx.AsyncClient] = field(default_factory=dict)
 
     async def decide(self, act: ApprovalAct, principal: Credentials) -> None:

@@ -25,8 +25,6 @@ from core.errors import DeskError, Invalid
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from mcp.server import Server
-
     from agent_server.desk import Desk
     from agent_server.mcp_transport.identity import Identity
     from core.access.model import User
@@ -70,7 +68,7 @@ async def _serve(settings: "Settings", user: str | None) -> DeskError | None:
 
 
 @asynccontextmanager
-async def _behind(settings: "Settings", user: str | None) -> "AsyncIterator[Server[Any]]":
+async def _behind(settings: "Settings", user: str | None) -> "AsyncIterator[Any]":
     """Open the desk and yield its server, which acts for the token of the settings or for this machine."""
     identities, build_server = await asyncio.to_thread(_import)
     from agent_server.opening import open_desk  # noqa: PLC0415 - keeps --help fast
@@ -86,7 +84,7 @@ async def _behind(settings: "Settings", user: str | None) -> "AsyncIterator[Serv
         yield build_server(desk, identity=identity, preset=settings.preset)
 
 
-def _import() -> "tuple[Any, Callable[..., Server[Any]]]":
+def _import() -> "tuple[Any, Callable[..., Any]]":
     """Import the domain beside the event loop, which goes on answering what needs no desk."""
     from agent_server.mcp_transport import identity  # noqa: PLC0415 - keeps --help fast
     from agent_server.mcp_transport.server import build_server  # noqa: PLC0415 - keeps --help fast

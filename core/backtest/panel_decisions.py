@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from core.backtest.dates import day_of
 from core.backtest.panel_market import PanelMarket
+from core.backtest.parameter_checks import require_between, require_length
 from core.backtest.problems import OrderInvalid, ParameterInvalid
-from core.backtest.strategies.checks import require_between, require_length
 from core.market.panel import Panel
 from core.matching.model import RATE, UNLIMITED, Side
 from core.matching.panel_layout import (

@@ -14,11 +14,11 @@ from core.backtest.api import backtest
 from core.backtest.bars import table_of
 from core.backtest.model import Listing
 from core.backtest.outcome import metrics_of
+from core.backtest.parameter_checks import require_length
 from core.backtest.ports import read_asset
 from core.backtest.problems import ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.series import Series, Wanted, prepare
-from core.backtest.strategies.checks import require_length
 from core.backtest.sweep import sweep
 from core.backtest.sweep_grid import Grid, Parameters, RandomSearch
 from core.backtest.sweep_trials import maker_of

@@ -5,7 +5,7 @@ from math import nan
 
 from core.backtest.context import Context
 from core.backtest.model import Bar
-from core.backtest.strategies.checks import require_length, require_size
+from core.backtest.parameter_checks import require_length, require_size
 
 
 @dataclass

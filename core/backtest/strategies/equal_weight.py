@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from core.backtest.context import Context
 from core.backtest.model import Bar
+from core.backtest.parameter_checks import require_between, require_length
 from core.backtest.problems import ParameterInvalid
-from core.backtest.strategies.checks import require_between, require_length
 
 
 class Period(StrEnum):

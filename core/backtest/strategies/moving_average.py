@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from core.backtest.context import Context
 from core.backtest.model import Bar
+from core.backtest.parameter_checks import require_length, require_size
 from core.backtest.problems import ParameterInvalid
-from core.backtest.strategies.checks import require_length, require_size
 
 
 @dataclass(frozen=True)

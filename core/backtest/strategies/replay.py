@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from core.backtest.context import Context
 from core.backtest.model import Bar
+from core.backtest.parameter_checks import require_length
 from core.backtest.problems import ParameterInvalid
-from core.backtest.strategies.checks import require_length
 from core.matching.model import Side
 
 SPELLINGS: Final = {
