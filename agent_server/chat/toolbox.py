@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from agent_server.chat.shortening import shorten
 from agent_server.desk import Desk
 from agent_server.json_text import encode
+from agent_server.shortening import shortened_text
 from agent_server.tool_bridge import ToolAnswer, ToolBridge
 from core.access.model import Caller
 from core.ids import new_id
@@ -16,7 +16,7 @@ from tools.exports.meta_tools import CALL
 from tools.exports.tool_list import ToolEntry
 
 CONTENT_TOKENS: Final = 2000
-BYTES_PER_TOKEN: Final = 4
+"""A longer result is cut for the model; who reads the stream gets the whole."""
 
 ENDED: Final = {
     "success": False,
@@ -108,7 +108,7 @@ class DeskToolbox:
     def _content(self, answer: ToolAnswer) -> str:
         if not self._shortens or answer.structured is None:
             return answer.text
-        return shorten(answer.structured, text=answer.text, limit=CONTENT_TOKENS * BYTES_PER_TOKEN)
+        return shortened_text(answer.structured, text=answer.text, most_tokens=CONTENT_TOKENS)
 
 
 def definition(entry: ToolEntry) -> ToolDefinition:

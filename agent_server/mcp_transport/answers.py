@@ -7,7 +7,7 @@ from mcp import types
 from agent_server.errors import problem_body
 from agent_server.json_text import encode
 from agent_server.mcp_transport.shelf import Shelf
-from agent_server.mcp_transport.shortening import BYTES_PER_TOKEN, Shortened, shorten, tokens
+from agent_server.shortening import BYTES_PER_TOKEN, Shortened, shorten, tokens
 from agent_server.tool_bridge import ToolAnswer, picture_of, without_picture
 from core.access.model import Caller
 from tools.errors import ResponseTooLarge

@@ -1,13 +1,14 @@
 """From stored entries to messages: well formed whatever stopped the turn."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 from agent_server.chat.calls import STILL_WAITING
 from agent_server.chat.history import LEFT_OUT, fit, messages_of
 from agent_server.chat.loop import NO_ANSWER
-from agent_server.chat.shortening import shorten
 from agent_server.json_text import encode
+from agent_server.shortening import shortened_text
 from core.conversation.model import Entry
 from core.llm.data_block import mark, unmark
 from core.llm.model import AssistantMessage, Message, ToolCall, ToolMessage, ToolResult, UserMessage
@@ -114,11 +115,18 @@ def test_old_exchanges_are_left_out_whole() -> None:
 def test_large_results_are_cut_and_say_so() -> None:
     value = {"items": [{"name": f"n{place}", "note": "长" * 300} for place in range(60)], "total": 60}
     whole = encode(value).decode()
-    assert shorten(value, text=whole, limit=len(whole.encode())) == whole
-    short = shorten(value, text=whole, limit=8000)
-    assert len(short.encode()) < 8200
-    assert '"total":60' in short
-    assert "more entries)" in short
-    assert "Cut to fit" in short
+    assert shortened_text(value, text=whole, most_tokens=len(whole.encode()) // 4 + 1) == whole
+    short = shortened_text(value, text=whole, most_tokens=2000)
+    cut, note = short.split("\n")
+    kept = json.loads(cut)
+    assert len(cut.encode()) <= 8000
+    assert kept["total"] == 60
+    assert [kept["items"][place]["name"] for place in (0, -1)] == ["n0", "n59"]
+    assert note.startswith(f"(Cut to fit: items shows {len(kept['items'])} of 60")
+
+
+def test_a_result_that_no_cut_makes_short_is_broken_off() -> None:
     odd = {"k": {str(place): "x" for place in range(5000)}}
-    assert len(shorten(odd, text=encode(odd).decode(), limit=8000).encode()) < 8200
+    short = shortened_text(odd, text=encode(odd).decode(), most_tokens=2000)
+    assert len(short.encode()) < 8200
+    assert "(Cut to fit. Ask for" in short

@@ -15,7 +15,7 @@ from agent_server.mcp_transport import shelf as shelves
 from agent_server.mcp_transport.http_app import security
 from agent_server.mcp_transport.pages import page
 from agent_server.mcp_transport.shelf import Shelf
-from agent_server.mcp_transport.shortening import shorten, tokens
+from agent_server.shortening import shorten, tokens
 from core.access.model import Caller, CallerKind
 from core.clock import FrozenClock
 from core.ids import SeededIds

@@ -1,9 +1,10 @@
-"""Long results made short without changing their shape, so that what is left still fits the tool's schema.
+"""Long results made short for models without changing their shape, so that what is left still fits the tool's schema.
 
 Lists keep their beginning and their end (curves and tables are often read from the end), long texts their beginning.
 Nothing is cut in silence: the cuts are counted by path.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ BYTES_PER_TOKEN: Final = 4
 STEPS: Final = ((40, 2000), (20, 1000), (12, 500), (6, 300), (4, 200), (2, 120), (1, 80), (0, 40))
 """Items of each list and characters of each text, tried one after the other."""
 MOST_PATHS: Final = 8
+NOTE: Final = "\n(Cut to fit{what}. Ask for fewer rows, columns or days, or for the next page, to see the rest.)"
 
 
 @dataclass(slots=True)
@@ -43,6 +45,17 @@ def shorten(value: Any, *, most_tokens: int) -> Shortened:
         if tokens(made.value) <= most_tokens:
             break
     return made
+
+
+def shortened_text(value: Mapping[str, Any], *, text: str, most_tokens: int) -> str:
+    """Return `text`, the JSON of `value`; beyond the budget the JSON of less, and a line that says what it lacks."""
+    limit = most_tokens * BYTES_PER_TOKEN
+    if len(text.encode()) <= limit:
+        return text
+    short = shorten(dict(value), most_tokens=most_tokens)
+    if tokens(short.value) <= most_tokens:
+        return encode(short.value).decode() + NOTE.format(what=f": {short.sentence()}, beginning and end of lists")
+    return text.encode()[:limit].decode("utf-8", "ignore") + NOTE.format(what="")
 
 
 def _cut(value: Any, path: str, items: int, characters: int, cuts: dict[str, tuple[int, int]]) -> Any:
