@@ -1,8 +1,6 @@
 """Real stocks over ten years: nothing fills where nothing could, and the reasons add up."""
 
 from collections.abc import Callable
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,8 @@ from core.backtest.api import backtest, backtest_portfolio
 from core.backtest.lookahead import lookahead_check
 from core.market.model import CorporateAction
 from tests.support.backtest_rows import crossing
+from tests.support.real_stocks import STOCKS, actions_of
 
-STOCKS = (
-    "600519.SH", "000001.SZ", "600036.SH", "000002.SZ", "300059.SZ", "300015.SZ", "688008.SH", "688981.SH", "600401.SH",
-    "000504.SZ", "002336.SZ", "601318.SH", "000858.SZ", "002415.SZ", "600000.SH", "601398.SH", "300433.SZ", "300014.SZ",
-    "600276.SH", "430047.BJ",
-)  # fmt: skip
 FEW = STOCKS[:4] + STOCKS[6:7] + STOCKS[8:10] + STOCKS[-1:]
 
 
@@ -39,22 +33,6 @@ def market(shared_data: Path) -> Callable[[str], dict[str, Any]]:
         return columns
 
     return of
-
-
-def actions_of(shared_data: Path, symbol: str) -> list[CorporateAction]:
-    rows = pq.read_table(shared_data / "dividends.parquet", filters=[("symbol", "==", symbol)]).to_pylist()
-    return [
-        CorporateAction(
-            symbol=symbol,
-            ex_date=row["ex_date"],
-            **{
-                name: Decimal(str(row[name] or 0))
-                for name in ("cash_per_share", "bonus_per_share", "rights_per_share", "rights_price")
-            },
-        )
-        for row in rows
-        if row["ex_date"] >= date(2015, 1, 1)
-    ]
 
 
 def eager(bar: Any, ctx: Any) -> None:
