@@ -69,11 +69,10 @@ def without_marks(patch: Patch) -> None:
 
 
 def without_every_other_team_filter(patch: Patch) -> None:
-    """Everybody's rows are those of team 2, for eve those of team 1."""
-    for store in (LedgerStore, RunStore):
-        patch.setattr(store, "for_team", other_team(store.for_team, 2))
-    for store in (FeedbackStore, RecommendationStore):
-        patch.setattr(store, "for_team", other_team(store.for_team, 1))
+    """Books and runs are those of team 2 for everybody, messages and advice those of team 1."""
+    stores: list[tuple[Any, int]] = [(LedgerStore, 2), (RunStore, 2), (FeedbackStore, 1), (RecommendationStore, 1)]
+    for store, team_id in stores:
+        patch.setattr(store, "for_team", other_team(store.for_team, team_id))
 
 
 def other_team(original: Callable[..., Any], team_id: int) -> Callable[..., Any]:
