@@ -4,13 +4,13 @@ A try is refused and remembered, so that a case fails also where the code under 
 installed once per process and sleeps outside of `guarded`.
 """
 
+import ipaddress
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-LOOPBACK: Final = ("127.", "localhost", "::1")
 WATCHED: Final = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"})
 
 
@@ -53,10 +53,18 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if guard is None or event not in WATCHED:
         return
     host = _host(event, arguments)
-    if host is None or (guard.loopback and host.startswith(LOOPBACK)):
+    if host is None or (guard.loopback and _is_this_machine(host)):
         return
     guard.tries.append(f"{event} {host}")
     raise NetworkUsed(f"an eval tried to reach {host} ({event})")
+
+
+def _is_this_machine(host: str) -> bool:
+    """Say whether a host is the loopback; a name that only begins like it is not."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _host(event: str, arguments: tuple[Any, ...]) -> str | None:
