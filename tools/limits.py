@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from math import ceil
 from typing import Final
 
@@ -37,6 +38,8 @@ class Allowance:
 
 
 TOKEN_ALLOWANCES: Final = (Allowance("burst", 600, MINUTE), Allowance("daily", 20_000, DAY))
+PROTOCOL_ALLOWANCES: Final = (Allowance("protocol", 1_200, MINUTE),)
+"""Messages of a protocol around the calls, such as lists: each is work, and none is a call of its own."""
 ANONYMOUS_ALLOWANCES: Final = (Allowance("general", 60, MINUTE),)
 ANONYMOUS_DATA_ALLOWANCES: Final = (Allowance("burst", 10, MINUTE), Allowance("daily", 100, DAY))
 RECORDED_REFUSALS: Final = Allowance("refusals", 1, MINUTE)
@@ -99,16 +102,24 @@ class Limits:
     def __init__(self, clock: Clock, *, enabled: bool = True) -> None:
         self._clock = clock
         self._enabled = enabled
-        allowances = (*TOKEN_ALLOWANCES, *ANONYMOUS_ALLOWANCES, *ANONYMOUS_DATA_ALLOWANCES, RECORDED_REFUSALS)
+        known = (TOKEN_ALLOWANCES, PROTOCOL_ALLOWANCES, ANONYMOUS_ALLOWANCES, ANONYMOUS_DATA_ALLOWANCES)
+        allowances = (*chain(*known), RECORDED_REFUSALS)
         self._windows = {allowance: SlidingWindow(allowance) for allowance in allowances}
         self._running: dict[str, int] = {}
 
     def check(self, caller: Caller, skill_id: str) -> None:
         """Count a call. Raises `Limited` naming the bucket and the wait; a refused call is not counted."""
+        self._count(caller, allowances_of(caller, skill_id))
+
+    def check_message(self, caller: Caller) -> None:
+        """Count a message of a protocol, whatever it asks for. Raises `Limited` as `check` does."""
+        self._count(caller, PROTOCOL_ALLOWANCES)
+
+    def _count(self, caller: Caller, allowances: tuple[Allowance, ...]) -> None:
         if not self._enabled:
             return
         now, identity = self._clock.monotonic(), identity_of(caller)
-        windows = [self._windows[allowance] for allowance in allowances_of(caller, skill_id)]
+        windows = [self._windows[allowance] for allowance in allowances]
         waits = [(window.wait(identity, now), window.allowance.bucket) for window in windows]
         seconds, bucket = max(waits, key=lambda wait: wait[0])
         if seconds:

@@ -16,6 +16,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus
 
 from agent_server.desk import Desk
 from agent_server.mcp_transport.about import INSTRUCTIONS, TITLE
+from agent_server.mcp_transport.allowance import Allowance
 from agent_server.mcp_transport.changes import Changes
 from agent_server.mcp_transport.completion import Completer
 from agent_server.mcp_transport.identity import Identity
@@ -59,6 +60,7 @@ def build_server(
     )
     key = desk.services.audit.fingerprint(STATE_LABEL)
     security = RequestStateSecurity(keys=[key], ttl=STATE_SECONDS, bind_principal=identity.principal)
+    server.middleware.append(Allowance(desk, identity))
     server.middleware.append(RequestStateBoundary(security, default_audience=NAME))
     if extension is not None:
         extension(server, changes.everybody)

@@ -136,3 +136,14 @@ def test_only_the_first_refusal_of_a_minute_is_worth_recording(clock):
     assert not desk_limits.is_worth_recording(anonymous())
     clock.advance(timedelta(seconds=61))
     assert desk_limits.is_worth_recording(anonymous())
+
+
+def test_messages_of_a_protocol_have_a_bucket_of_their_own(clock):
+    desk_limits = Limits(clock)
+    for _ in range(1200):
+        desk_limits.check_message(token())
+    with pytest.raises(Limited) as caught:
+        desk_limits.check_message(token())
+    assert caught.value.extras() == {"bucket": "protocol", "retry_after_seconds": 61}
+    desk_limits.check(token(), "x")
+    desk_limits.check_message(token(2))
