@@ -36,7 +36,9 @@ class BoundedSessions:
             await self._app(scope, receive, send)
             return
         asked = Headers(scope=scope)
-        token = hashlib.sha256(asked.get("authorization", "").encode()).digest()
+        # "bearer" may be written in any case: as part of the name it would make one token many
+        secret = asked.get("authorization", "").partition(" ")[2]
+        token = hashlib.sha256(secret.encode()).digest()
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":

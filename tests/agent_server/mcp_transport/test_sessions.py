@@ -150,3 +150,16 @@ async def test_callers_without_a_token_are_not_remembered(desk: RestDesk, door: 
     assert (await stranger.http.post("/mcp", json=HELLO)).status_code == 401
     assert door._tokens == {}
     await stranger.http.aclose()
+
+
+async def test_one_token_is_one_however_its_header_is_written(
+    agents: tuple[Agent, Agent], door: BoundedSessions
+) -> None:
+    agent, _ = agents
+    token = agent.http.headers["authorization"].partition(" ")[2]
+    sessions = []
+    for word in ("Bearer", "bearer", "BEARER", "bEARER"):
+        agent.http.headers["authorization"] = f"{word} {token}"
+        sessions.append(await agent.open())
+    assert [await agent.ping(each) for each in sessions] == [404, 200, 200, 200]
+    assert len(door._tokens) == 1
