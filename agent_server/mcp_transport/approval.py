@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from agent_server.desk import Desk
 from agent_server.mcp_transport.identity import Context
 from core.access.model import ApprovalState, Caller
+from tools.limits import TooManyAtOnce
 
 WAIT_SECONDS: Final = 120.0
 """How long a call waits for the decision once the person has opened the page; asking again costs nothing."""
@@ -73,7 +74,18 @@ async def push_question(ctx: Context, problem: Mapping[str, Any]) -> bool:
 
 
 async def wait_until_decided(desk: Desk, caller: Caller, approval_id: str) -> None:
-    """Return when the approval is no longer pending, or when the time is over."""
+    """Return when the approval is no longer pending, or when the time is over.
+
+    A wait takes one of the caller's places, as a call does: each looks into the database again and again.
+    """
+    try:
+        with desk.dispatcher.limits.running(caller):
+            await _decided(desk, caller, approval_id)
+    except TooManyAtOnce:
+        return
+
+
+async def _decided(desk: Desk, caller: Caller, approval_id: str) -> None:
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             # the decision may be taken by another process, so there is no event to wait for

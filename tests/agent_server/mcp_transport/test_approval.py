@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from mcp.shared.exceptions import MCPError
 
 from agent_server.mcp_transport import approval
 from core.access.model import MintedToken
+from core.clock import FrozenClock
 from tests.support.mcp_desk import ERAS, Asked, secret_client, token_client
-from tests.support.rest_desk import Person, RestDesk
+from tests.support.rest_desk import Person, RestDesk, execute
+from tools.limits import CONCURRENT_CALLS, Limits
 
 pytestmark = pytest.mark.anyio
 REVOKE = "subscription_token_revoke"
@@ -194,3 +197,27 @@ class TestSealedState:
             again = await self.answer(client, victim, str(asked.request_state))
         assert not done.is_error
         assert problem_of(again)["code"] == "approval_consumed"
+
+
+async def test_who_has_no_place_left_does_not_wait(
+    desk: RestDesk, ada: Person, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approval, "WAIT_SECONDS", 600.0)
+    minted, victim = await desk.mint(ada.user), await a_token(desk, ada)
+    body = (
+        await execute(desk.client(minted.secret), "subscription.token.revoke", token_id=victim.token.token_id)
+    ).json()
+    caller = desk.desk.services.access.token_caller(minted.token, ada.user)
+    limits = desk.desk.dispatcher.limits = Limits(clock)
+    with ExitStack() as places:
+        for _ in range(CONCURRENT_CALLS - 1):
+            places.enter_context(limits.running(caller))
+        waiting = asyncio.create_task(approval.wait_until_decided(desk.desk, caller, body["approvalId"]))
+        while limits._running[caller.requester] < CONCURRENT_CALLS:  # noqa: ASYNC110 - it takes its place at once
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await approval.wait_until_decided(desk.desk, caller, body["approvalId"])
+        assert not waiting.done()
+        await ada.decide(body["approvalId"])
+        await waiting
+    assert limits._running == {}
