@@ -197,6 +197,8 @@ class ToolBridge:
         base_url = self.desk.services.settings.base_url
         body.setdefault("approval", {"id": approval_id, "url": f"{base_url}/approvals/{approval_id}"})
         body["nextToolCall"] = {"name": asked.name, "arguments": _with_approval(asked, approval_id)}
+        for name in ("message", "detail"):  # a tool has arguments, no params
+            body[name] = str(body[name]).replace("with params.approvalId", "with the argument approvalId")
 
 
 def picture_of(structured: Mapping[str, Any]) -> tuple[str, str] | None:

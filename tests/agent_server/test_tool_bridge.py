@@ -110,6 +110,8 @@ async def test_a_call_by_name_runs_under_the_same_rules(desk: RestDesk, ada: Per
     assert refused.problem is not None
     assert refused.code == "approval_required"
     assert refused.meta["dingpan/riskTier"] == "red"
+    assert refused.problem["message"].endswith("then send the same call with the argument approvalId.")
+    assert refused.problem["detail"] == refused.problem["message"]
     assert refused.problem["nextToolCall"] == {
         "name": "skills_call",
         "arguments": {
