@@ -29,14 +29,20 @@ def is_secret_name(name: str) -> bool:
 
 
 def redact(value: Any, *, secrets: Collection[str] = ()) -> Any:
-    """Return a copy of JSON data with secret fields hidden and bearer tokens masked inside text."""
+    """Return a copy of JSON data with secret fields hidden, at any depth, and bearer tokens masked inside text."""
     if isinstance(value, dict):
         return {
-            name: HIDDEN if name in secrets or is_secret_name(name) else redact(item) for name, item in value.items()
+            name: HIDDEN if name in secrets or is_secret_name(name) else redact(item, secrets=secrets)
+            for name, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [redact(item) for item in value]
+        return [redact(item, secrets=secrets) for item in value]
     return mask(value) if isinstance(value, str) else value
+
+
+def redact_unread(text: str, *, secrets: Collection[str] = ()) -> str:
+    """Return a text that could not be read as JSON data; nothing of it where it names a secret."""
+    return HIDDEN if is_secret_name(text) or any(name in text for name in secrets) else mask(text)
 
 
 def mask(text: str) -> str:

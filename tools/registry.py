@@ -33,6 +33,8 @@ class Registry:
             if item.tier is RiskTier.RED and item.preview is None:
                 raise SkillDeclarationError(f"{item.skill_id} is red and has no preview")
         self._schemas = {item.skill_id: SkillSchema(item) for item in self.skills}
+        self.secrets = frozenset[str]().union(*(schema.secrets for schema in self._schemas.values()))
+        """Names of arguments that some skill holds for secret."""
 
     @classmethod
     def collect(cls, modules: Iterable[ModuleType]) -> "Registry":

@@ -16,6 +16,7 @@ from agent_server.json_text import encode
 from core.errors import ErrorKind
 from core.llm.model import ToolCall
 from tools.exports.meta_tools import CALL
+from tools.redaction import redact_unread
 from tools.risk import RiskTier
 from tools.wire import to_wire
 
@@ -117,7 +118,7 @@ class Step:
             return _own_problem(
                 "arguments_malformed",
                 f"The arguments of {call.name} are no JSON object. Write the call again with valid JSON.",
-                got=call.arguments_text[:200],
+                got=redact_unread(call.arguments_text)[:200],
             )
         if self.budget.tool_calls >= self.budget.limits.tool_calls:
             return _own_problem("turn_budget", "Not run: this turn's calls are used up. Answer with what you have.")

@@ -5,14 +5,23 @@ is in the database when `note` returns, so that no call runs that is not on reco
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from agent_server.chat.events import ApprovalNeeded, ApprovalSettled, ChatEvent, TextSaid, ToolAnswered
+from agent_server.chat.events import (
+    ApprovalNeeded,
+    ApprovalSettled,
+    ChatEvent,
+    TextSaid,
+    ToolAnswered,
+    ToolCalled,
+)
 from agent_server.desk import Desk
 from core.conversation.model import Changes, Claim, NewEntry, Wait
 from core.conversation.service import ConversationService
+from tools.redaction import redact, redact_unread
 from tools.wire import exceeds
 
 GATHER_SECONDS: Final = 0.08
@@ -58,7 +67,9 @@ class Journal:
             if not events:
                 return
             async with self._desk.unit_of_work() as uow:
-                self.claim = await self._conversations.append(uow, self.claim, _changes(events))
+                self.claim = await self._conversations.append(
+                    uow, self.claim, _changes(events, self._desk.registry.secrets)
+                )
                 await uow.commit()
         self._desk.signals.notify(topic(self.claim.conversation_id))
 
@@ -95,23 +106,41 @@ def _merged(events: list[ChatEvent]) -> list[ChatEvent]:
     return merged
 
 
-def _changes(events: list[ChatEvent]) -> Changes:
+def _changes(events: list[ChatEvent], secrets: Collection[str]) -> Changes:
     waits = [
         Wait(event.call_id, event.name, storable(event.arguments), event.approval_id, event.expires_at)
         for event in events
         if isinstance(event, ApprovalNeeded)
     ]
     settled = frozenset(event.call_id for event in events if isinstance(event, ApprovalSettled))
-    entries = tuple(NewEntry(event.kind, payload_of(event)) for event in events)
+    entries = tuple(NewEntry(event.kind, payload_of(event, secrets=secrets)) for event in events)
     return Changes(entries, tuple(waits), settled)
 
 
-def payload_of(event: ChatEvent) -> dict[str, Any]:
-    """Return what is kept of an event. A result too large to keep is left out; what the model read of it stays."""
+def payload_of(event: ChatEvent, *, secrets: Collection[str] = ()) -> dict[str, Any]:
+    """Return what is kept of an event, and shown to those who follow.
+
+    A result too large to keep is left out; what the model read of it stays. Secrets in arguments are hidden: the call
+    itself has them, nobody who reads the conversation needs them. What waits for a person is kept whole, in its `Wait`,
+    until it is decided.
+    """
     payload: dict[str, Any] = storable(event.payload())
+    if isinstance(event, ToolCalled):
+        return payload | _without_secrets(payload, secrets)
+    if isinstance(event, ApprovalNeeded):
+        return payload | {"arguments": redact(payload["arguments"], secrets=secrets)}
     if isinstance(event, ToolAnswered) and exceeds(payload["structured"], MOST_KEPT):
         return payload | {"structured": None, "isWhole": False}
     return payload
+
+
+def _without_secrets(payload: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    """Return the arguments of a call without what is secret in them; their text only changes where they do."""
+    given, text = payload["arguments"], payload["argumentsText"]
+    if given is None:
+        return {"argumentsText": redact_unread(text, secrets=secrets)}
+    shown = redact(given, secrets=secrets)
+    return {"arguments": shown, "argumentsText": text if shown == given else json.dumps(shown, ensure_ascii=False)}
 
 
 def storable(value: Any) -> Any:

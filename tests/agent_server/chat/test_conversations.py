@@ -353,3 +353,25 @@ async def test_a_silent_turn_is_not_a_dead_connection(script: Any, monkeypatch: 
             entry = await anext(entries)
             seen.append(None if entry is None else entry.kind)
     assert [kind for kind in seen if kind] == ["user", "text"]
+
+
+async def test_a_password_in_a_call_reaches_the_skill_and_no_record(script: Any) -> None:
+    person = {"username": "wang.li", "password": "Hunter2-hunter2", "email": "wang.li@example.com"}
+    inner = {"name": "auth.user.register", "arguments": {"body": person}}
+    desk = await script(
+        calls(call("auth_user_register", person)),
+        calls(call("skills_call", inner)),
+        calls(call("auth_user_register", '{"password": "Hunter2-hunter2", ')),
+        says("Done."),
+        settings={"allow_registration": True},
+    )
+    agent = await desk.rest.agent(await desk.rest.user("ada"), "auth.user.register")
+    events = await say(agent, "Make an account for Wang Li.")
+    called = [event.data for event in events if event.kind == "tool_call"]
+    assert called[0]["arguments"] == person | {"password": "(hidden)"}
+    assert called[1]["arguments"]["arguments"]["body"] == person | {"password": "(hidden)"}
+    assert called[2] == called[2] | {"arguments": None, "argumentsText": "(hidden)"}
+    results = [event.data for event in events if event.kind == "tool_result"]
+    assert results[0]["structured"]["username"] == "wang.li"  # it was run with the real one
+    kept = (await agent.get(f"{CHAT}/{events[0].data['conversationId']}")).text
+    assert "Hunter2" not in str(events) + kept
