@@ -1,13 +1,16 @@
 """People are told once that an approval waits, and told nothing they should not be."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 
-from agent_server.notices import send_due
-from core.notify.model import ChannelKind
+from agent_server.notices import MOST, Notices
+from core.clock import FrozenClock
+from core.notify import channels
+from core.notify.model import Channel, ChannelKind, Notice
 from tests.support.rest_desk import Person, RestDesk, execute
 
 pytestmark = pytest.mark.anyio
@@ -43,11 +46,11 @@ async def add_channel(desk: RestDesk, person: Person) -> None:
 
 async def test_the_team_is_told_once_where_to_decide(desk: RestDesk, ada: Person, said: list[str]) -> None:
     await add_channel(desk, ada)
-    assert await send_due(desk.desk) == 0
+    assert await Notices(desk.desk).send_due() == 0
     victim = (await desk.mint(ada.user)).token.token_id
     body = (await execute(await desk.agent(ada.user), REVOKE, token_id=victim)).json()
-    assert await send_due(desk.desk) == 1
-    assert await send_due(desk.desk) == 0
+    assert await Notices(desk.desk).send_due() == 1
+    assert await Notices(desk.desk).send_due() == 0
     (text,) = said
     assert f"{desk.settings.base_url}/approvals/{body['approvalId']}" in text
     assert REVOKE in text
@@ -60,7 +63,7 @@ async def test_no_parameter_and_no_other_teams_request_is_told(desk: RestDesk, a
     bert = await desk.person("bert")
     victim = (await desk.mint(bert.user)).token.token_id
     await execute(await desk.agent(bert.user), REVOKE, token_id=victim)
-    assert await send_due(desk.desk) == 0
+    assert await Notices(desk.desk).send_due() == 0
     assert said == []
 
 
@@ -69,4 +72,43 @@ async def test_what_is_decided_is_no_longer_told(desk: RestDesk, ada: Person, sa
     body = (await execute(await desk.agent(ada.user), REVOKE, token_id=victim)).json()
     await ada.decide(body["approvalId"], "deny")
     await add_channel(desk, ada)
-    assert await send_due(desk.desk) == 0
+    assert await Notices(desk.desk).send_due() == 0
+
+
+async def test_who_asks_without_end_does_not_wear_people_down(
+    desk: RestDesk, ada: Person, clock: FrozenClock, said: list[str]
+) -> None:
+    await add_channel(desk, ada)
+    victim = (await desk.mint(ada.user)).token.token_id
+    flooding, other, notices = await desk.agent(ada.user), await desk.agent(ada.user), Notices(desk.desk)
+    for _ in range(MOST.calls + 2):
+        body = (await execute(flooding, REVOKE, token_id=victim)).json()
+        await notices.send_due()
+        await ada.decide(body["approvalId"], "deny")
+    assert len(said) == MOST.calls
+    await execute(other, REVOKE, token_id=victim)
+    assert await notices.send_due() == 1
+    clock.advance(timedelta(minutes=11))
+    await execute(flooding, REVOKE, token_id=victim)
+    assert await notices.send_due() == 1
+
+
+async def test_a_channel_that_breaks_does_not_silence_the_others(
+    desk: RestDesk, ada: Person, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_channel(desk, ada)
+    bert = await desk.person("bert")
+    await add_channel(desk, bert)
+    for person in (ada, bert):
+        victim = (await desk.mint(person.user)).token.token_id
+        await execute(await desk.agent(person.user), REVOKE, token_id=victim)
+    send = channels.send
+
+    def breaking(channel: Channel, address: str, notice: Notice) -> None:
+        if channel.team_id == ada.user.team_id:
+            raise ValueError(address)
+        send(channel, address, notice)
+
+    monkeypatch.setattr(channels, "send", breaking)
+    assert await Notices(desk.desk).send_due() == 1
+    assert len(said) == 1
