@@ -5,7 +5,9 @@ how orders end, and the check compares how they are given.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,11 +19,21 @@ from core.backtest.run_service import read_bars
 from core.backtest.strategy_runs import StrategyRun, checked_run
 from core.durable.child import Children, Kind, Tell
 from core.durable.model import Limits
+from core.errors import Limited
 from core.market.service import MarketService
 
 LIMITS: Final = Limits(seconds=45.0, memory_mb=1_024.0)
 AT_ONCE: Final = 2
+MOST_OF_A_TEAM: Final = 4
+"""Checks of one team that run or wait for a place: others want theirs too."""
+RETRY_SECONDS: Final = 10
 PRICES: Final = ("trade_date", "open", "high", "low", "close", "volume")
+
+
+class TooManyChecks(Limited):
+    """The team has as many look-ahead checks in hand as it may have."""
+
+    template = "{limit} look-ahead checks of the team are running or waiting already. Wait for one to end."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +55,17 @@ class LookAheadService:
     market: MarketService
     children: Children
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _in_hand: Counter[int] = field(default_factory=Counter)
 
-    async def check(self, wish: StrategyRun, *, samples: int) -> LookAheadReport:
-        """Run the check. Raises the errors of a run that cannot be, and `RunOverLimit`."""
+    async def check(self, team_id: int, *, wish: StrategyRun, samples: int) -> LookAheadReport:
+        """Run the check. Raises the errors of a run that cannot be, `RunOverLimit`, and `TooManyChecks`."""
         run = await asyncio.to_thread(checked_run, wish)
         if run.strategy in OTHERS:
             reason = f"{run.strategy} does not decide by prices, so there is nothing to check"
             raise ParameterInvalid(name="strategy", reason=reason)
         tables, _ = await read_bars(self.market, run.symbols, run.terms)
         symbol, table = next(iter(tables.items()))
-        async with self._places:
+        async with self._place(team_id):
             bars, findings = await self.children.run(
                 check_in_child, run, table, samples, limits=LIMITS, on_message=_ignore
             )
@@ -64,6 +77,20 @@ class LookAheadService:
             is_clean=not findings,
             findings=tuple(findings),
         )
+
+    @asynccontextmanager
+    async def _place(self, team_id: int) -> AsyncIterator[None]:
+        """Wait for a place and hold it."""
+        if self._in_hand[team_id] >= MOST_OF_A_TEAM:
+            raise TooManyChecks(bucket="lookahead", retry_after_seconds=RETRY_SECONDS, limit=MOST_OF_A_TEAM)
+        self._in_hand[team_id] += 1
+        try:
+            async with self._places:
+                yield
+        finally:
+            self._in_hand[team_id] -= 1
+            if not self._in_hand[team_id]:
+                del self._in_hand[team_id]
 
 
 def check_in_child(tell: Tell, run: StrategyRun, table: BarTable, samples: int) -> tuple[int, list[LookAhead]]:  # noqa: ARG001

@@ -307,4 +307,4 @@ async def backtest_lookahead_check(
     """
     terms = Terms(start=start, end=end)
     wish = StrategyRun(strategy=strategy, symbols=(symbol,), parameters=parameters or {}, terms=terms)
-    return await ctx.services.lookahead.check(wish, samples=samples)
+    return await ctx.services.lookahead.check(ctx.team_id, wish=wish, samples=samples)
