@@ -142,10 +142,13 @@ def actions_of(asset: SlowAsset) -> list[CorporateAction]:
     ]
 
 
-def random_run(seed: int) -> RandomRun:
+def random_run(seed: int, *, symbol: str = "", first: date | None = None) -> RandomRun:
+    """With `symbol` and `first`: one main-board or Hong Kong stock from that day on, listed long before."""
     dice = Random(seed)
     rules = dice.choices(["a_share", "hk", None], [8, 2, 2])[0]
     board = "hk" if rules == "hk" else dice.choice(["main", "main", "chinext", "star", "bse"])
+    if symbol:
+        rules, board = ("hk", "hk") if symbol.endswith(".HK") else ("a_share", "main")
     options = SlowOptions(
         rules=rules,
         cash=F(dice.choice([3_000, 50_000, 1_000_000, 20_000_000])),
@@ -155,15 +158,17 @@ def random_run(seed: int) -> RandomRun:
         volume_part=dice.choice([None, F(1, 4), F(1, 4), F(1, 10)]),
         carry=dice.random() < 0.4,
         take_rights=dice.random() < 0.5,
-        taxed=dice.random() < 0.4 and rules == "a_share",
+        taxed=dice.random() < 0.4 and rules == "a_share" and not symbol,
     )
-    first = date(*dice.choice([TURNS[board], *[turn for turn in MORE_TURNS if turn > TURNS[board]]]))
+    first = first or date(*dice.choice([TURNS[board], *[turn for turn in MORE_TURNS if turn > TURNS[board]]]))
     calendar = CALENDARS.hongkong if board == "hk" else CALENDARS.shanghai
     days = [first] if calendar.is_trading_day(first) else [calendar.next(first)]
     for _ in range(dice.randint(15, 45)):
         days.append(calendar.next(days[-1]))
     symbols = dice.sample(SYMBOLS[board], dice.choice([1, 1, 2]))
-    assets = [random_asset(dice, symbol, board, days, options) for symbol in symbols]
+    assets = [random_asset(dice, name, board, days, options) for name in ([symbol] if symbol else symbols)]
+    if symbol:
+        assets[0].list_date = None
     return RandomRun(assets, options, [*days, calendar.next(days[-1])])
 
 
