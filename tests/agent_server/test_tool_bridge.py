@@ -149,7 +149,9 @@ async def test_an_idempotency_key_is_taken_out(desk: RestDesk, ada: Person) -> N
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), "a\x00b", "\ud800", 10**70, Decimal("1E+99"), object()], ids=str
+    "value",
+    [float("nan"), float("inf"), "a\x00b", "\ud800", 10**70, Decimal("1E+99"), object()],
+    ids=["nan", "infinity", "nul", "surrogate", "large", "decimal", "object"],
 )
 async def test_what_no_door_reads_is_refused(desk: RestDesk, ada: Person, value: object) -> None:
     answer = await call(desk, await caller_of(desk, ada), "market_instrument_search", text=value)
