@@ -23,6 +23,8 @@ from core.market.model import Exchange, InstrumentKind
 from core.matching.model import FillMode
 
 MAXIMUM_SYMBOLS: Final = 50
+LONGEST_PARAMETER: Final = 64
+"""Characters of the name or the text of a parameter."""
 DATASET: Final = "daily"
 TELL_SECONDS: Final = 0.2
 
@@ -154,7 +156,14 @@ def _check_costs(terms: Terms) -> None:
 
 
 def plain_numbers(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters as strategies take them: whole decimals without a point as integers, others as floats."""
+    """Return parameters as strategies take them: whole decimals without a point as integers, others as floats.
+
+    Raises `ParameterInvalid` for a name or a text that no strategy can mean: both are kept, and repeated in errors.
+    """
+    for name, value in parameters.items():
+        if len(name) > LONGEST_PARAMETER or (isinstance(value, str) and len(value) > LONGEST_PARAMETER):
+            reason = f"names and texts of parameters have at most {LONGEST_PARAMETER} characters"
+            raise ParameterInvalid(name=name[:LONGEST_PARAMETER], reason=reason)
     return {name: _plain_number(value) for name, value in parameters.items()}
 
 

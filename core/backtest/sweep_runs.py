@@ -1,7 +1,7 @@
 """Sweeps of named strategies over the desk's market: what may be asked for, what a child does of it, what is kept."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Self
@@ -10,13 +10,24 @@ from core.backtest.model import BarTable
 from core.backtest.named_strategies import OTHERS
 from core.backtest.problems import ParameterInvalid
 from core.backtest.results import NAME_LENGTH
-from core.backtest.strategy_runs import StrategyRun, Terms, bars_in, checked_run, plain_numbers, rules_for, telling
+from core.backtest.strategy_runs import (
+    LONGEST_PARAMETER,
+    StrategyRun,
+    Terms,
+    bars_in,
+    checked_run,
+    plain_numbers,
+    rules_for,
+    telling,
+)
 from core.backtest.watching import RunLimits
 from core.durable.child import Kind, Tell
 from core.errors import NotFound
 
 MAXIMUM_TRIALS: Final = 5_000
 """Trials of one sweep: the equity of each is held in memory to judge the whole grid."""
+TRIALS_CHECKED: Final = 40
+"""So many trials of a random search are drawn before it is queued: they show whether the strategy takes any."""
 MAXIMUM_REFUSED: Final = 20
 """Refused combinations that are listed; all are counted."""
 OBJECTIVES: Final = ("sharpe", "sortino", "calmar", "total_return", "cagr", "max_drawdown", "profit_factor", "win_rate")
@@ -133,11 +144,19 @@ def checked_sweep(wish: SweepRun) -> SweepRun:
     if wish.objective not in OBJECTIVES:
         reason = f"{wish.objective!r} is not one of {', '.join(OBJECTIVES)}"
         raise ParameterInvalid(name="objective", reason=reason)
+    _check_values(wish.grid)
     grid = {name: [plain_numbers({name: value})[name] for value in values] for name, values in wish.grid.items()}
     _check_size(grid, wish.trials)
-    search = None if wish.trials is None else RandomSearch(trials=wish.trials, seed=wish.seed)
+    search = None if wish.trials is None else RandomSearch(trials=min(wish.trials, TRIALS_CHECKED), seed=wish.seed)
     combinations(grid, lambda **one: built_in(wish.strategy, one), search=search)
     return replace(wish, grid=grid, name=wish.name.strip()[:NAME_LENGTH])
+
+
+def _check_values(grid: Mapping[str, Sequence[Any]]) -> None:
+    for name, values in grid.items():
+        if len(values) > MAXIMUM_TRIALS:
+            reason = f"{len(values):,} values; a parameter has at most {MAXIMUM_TRIALS:,}"
+            raise ParameterInvalid(name=name[:LONGEST_PARAMETER], reason=reason)
 
 
 def _check_size(grid: Mapping[str, list[Any]], trials: int | None) -> None:

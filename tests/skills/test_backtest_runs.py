@@ -13,7 +13,11 @@ import pytest
 
 from core.backtest.api import backtest
 from core.backtest.desk_bars import desk_bars
+from core.backtest.problems import ParameterInvalid
 from core.backtest.strategies.built_in import built_in
+from core.backtest.strategy_runs import Terms
+from core.backtest.sweep_grid import DRAWS_FOR_ONE
+from core.backtest.sweep_runs import TRIALS_CHECKED, SweepRun, checked_sweep
 from core.clock import FrozenClock
 from core.durable.runner import Runner
 from core.market.bar_store import TableChange
@@ -221,6 +225,9 @@ NO_SWEEPS: list[tuple[dict[str, Any], str]] = [
     ({"grid": {"fast": [30], "slow": [5]}}, "no combination is left"),
     ({"grid": {"fats": [1, 2]}}, "no such parameter"),
     ({"grid": {"fast": list(range(1, 101)), "slow": list(range(101, 201))}}, "at most 5,000"),
+    ({"grid": {"fast": list(range(1, 5002)), "slow": [9999]}, "trials": 2}, "5,001 values"),
+    ({"grid": {"fast": ["x" * 65]}}, "at most 64 characters"),
+    ({"grid": {"x" * 65: [1]}}, "at most 64 characters"),
     ({"objective": "luck"}, "is not one of sharpe"),
     ({"strategy": "replay_trades", "grid": {"exit_after": [1, 2]}}, "nothing to sweep"),
 ]
@@ -254,3 +261,19 @@ async def test_the_lookahead_check_and_the_list_of_strategies(desk: RestDesk) ->
     listed = (await execute(agent, "investment.stock.backtest.strategy.list")).json()["data"]
     assert {card["name"]: card["parameters"] for card in listed}["equal_weight"] == {"every": "month", "reserve": 0.01}
     assert np.all([card["summary"].endswith(".") for card in listed])
+
+
+def test_a_search_that_finds_nothing_is_refused_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[dict[str, Any]] = []
+
+    def refusing(name: str, parameters: dict[str, Any]) -> object:
+        tried.append(parameters)
+        return built_in(name, parameters)
+
+    monkeypatch.setattr("core.backtest.strategies.built_in.built_in", refusing)
+    grid = {"fast": list(range(1000, 2000)), "slow": list(range(2, 1000))}
+    terms = Terms()
+    wish = SweepRun(strategy="dual_moving_average", symbol=ONE, grid=grid, terms=terms, trials=5_000)
+    with pytest.raises(ParameterInvalid, match="no combination is left"):
+        checked_sweep(wish)
+    assert 1_000 < len(tried) <= TRIALS_CHECKED * DRAWS_FOR_ONE + 1
