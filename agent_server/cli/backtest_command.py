@@ -1,5 +1,6 @@
 """`dingpan backtest`: run a person's own strategy file, or one that comes with the desk, over the desk's market."""
 
+import sys
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -120,6 +121,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
             "commission_bps": commission_bps,
             "slippage_bps": slippage_bps,
             "fill": fill.value,
+            "progress": None if as_json or not sys.stderr.isatty() else tell_when_long,
         },
         parameters=numbers_as_floats(parse_pairs(parameters or [])),
         save=save,
@@ -168,6 +170,19 @@ async def _keep(desk: "Desk", wish: Wish, result: "BacktestResult") -> int:
         )
         await uow.commit()
     return kept.id
+
+
+def tell(progress: Any) -> None:
+    """Say on the terminal how far the work is."""
+    left = "" if progress.eta_seconds is None else f", about {progress.eta_seconds:.0f} s left"
+    end = "\n" if progress.done == progress.total else ""
+    typer.echo(f"\r{progress.done}/{progress.total}{left}   {end}", err=True, nl=False)
+
+
+def tell_when_long(progress: Any) -> None:
+    """Say how far a run is that takes more than a second."""
+    if progress.elapsed_seconds >= 1:
+        tell(progress)
 
 
 def numbers_as_floats(parameters: dict[str, Any]) -> dict[str, Any]:

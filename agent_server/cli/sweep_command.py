@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from agent_server.cli.backtest_command import FillWord, RulesWord, market_rules
+from agent_server.cli.backtest_command import FillWord, RulesWord, market_rules, tell
 from agent_server.cli.context import NOT_FOUND, USAGE, AsJson, fail, print_json, run
 
 if TYPE_CHECKING:
@@ -148,13 +148,6 @@ def _value(text: str) -> Any:
 
 def _number(value: Decimal) -> int | float:
     return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
-
-
-def tell(progress: Any) -> None:
-    """Say on the terminal how far the sweep is."""
-    left = "" if progress.eta_seconds is None else f", about {progress.eta_seconds:.0f} s left"
-    end = "\n" if progress.done == progress.total else ""
-    typer.echo(f"\r{progress.done}/{progress.total}{left}   {end}", err=True, nl=False)
 
 
 def _plain(found: "SweepResult | WalkForward") -> dict[str, Any]:

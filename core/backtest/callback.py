@@ -12,7 +12,7 @@ from core.backtest.history import BLOCK, HistoryWriter
 from core.backtest.model import Bar
 from core.backtest.problems import StrategyInvalid
 from core.backtest.settlement import Holding, apply_action, pay_owed, settle, settle_order
-from core.backtest.watching import Progress, RunLimits, Watch
+from core.backtest.watching import TOLD, Progress, RunLimits, Watch
 from core.clock import Clock
 from core.matching import order_layout as at
 from core.matching.model import FillMode
@@ -79,8 +79,9 @@ class CallbackRun:
             self.hook = "on_bar"
             cuts = self._cuts(size)
             for start, stop in pairwise(cuts):
-                if start % BLOCK == 0:
+                if start % TOLD == 0:
                     watch.tell(start)
+                if start % BLOCK == 0:
                     self.writer.forget()
                 holding.load(start)
                 self._events(start)
@@ -116,7 +117,8 @@ class CallbackRun:
     def _cuts(self, size: int) -> list[int]:
         """Return where blocks begin, so that nothing but orders needs looking at on every bar."""
         events = {due.index for due in self.due} | {due.pay_index for due in self.due if due.pay_index is not None}
-        cuts = {0, size, min(self.options.warmup_bars, size)} | set(range(0, size, BLOCK)) | events
+        step = BLOCK if self.options.progress is None else TOLD
+        cuts = {0, size, min(self.options.warmup_bars, size)} | set(range(0, size, step)) | events
         return sorted(cuts)
 
     def _events(self, index: int) -> None:

@@ -24,7 +24,7 @@ from core.backtest.problems import ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.series import Series, Wanted, benchmark_closes, prepare
 from core.backtest.settlement import UNIT, Account, Holding, apply_action, pay_owed, settle, trades_of
-from core.backtest.watching import Watch
+from core.backtest.watching import TOLD, Watch
 from core.market.model import CorporateAction
 from core.matching import order_layout as at
 from core.matching.model import FillMode
@@ -86,7 +86,7 @@ class PortfolioRun:
             self._call("on_start", self.seats, lambda seat: seat.hooks.on_start)
             self.hook = "on_bar"
             for tick in range(len(self.times)):
-                if tick % BLOCK == 0:
+                if tick % TOLD == 0:
                     watch.tell(tick)
                 self._tick(tick)
                 self.cash.append(self.account.cash)

@@ -13,6 +13,8 @@ from core.backtest.problems import RunStopped, StrategyFailed
 from core.clock import Clock
 
 CHECK_SECONDS: Final = 0.1
+TOLD: Final = 1_024
+"""Bars between two words of progress; a part of the blocks in which bars are made."""
 ENGINE: Final = str(Path(__file__).parent.parent)
 STATUS: Final = Path("/proc/self/statm")
 PAGE: Final = 4096

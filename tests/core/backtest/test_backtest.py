@@ -300,6 +300,17 @@ def test_progress_is_told_between_blocks(clock: FrozenClock) -> None:
     assert told[-1].eta_seconds == 0.0
 
 
+def test_progress_of_a_long_run_changes_nothing(clock: FrozenClock) -> None:
+    told: list[Progress] = []
+    bars = walk(2_100)
+    heard = backtest(crossing(), bars=bars, progress=told.append, clock=clock)
+    assert [one.done for one in told] == [0, 1_024, 2_048, 2_100]
+    assert heard.to_dict() == backtest(crossing(), bars=bars).to_dict()
+    told.clear()
+    backtest_portfolio({"a": crossing()}, bars={"a": bars}, progress=told.append, clock=clock)
+    assert [one.done for one in told] == [0, 1_024, 2_048, 2_100]
+
+
 def test_a_fingerprint_does_not_show_the_order_of_a_set() -> None:
     chosen = (lambda bar, _: bar.dt in {"2024-01-02", "2024-01-03", "2024-01-04"}).__code__
     told = "".join(_code_parts(chosen)) + _described(frozenset("abcdef"))
