@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from agent_server.chat.callers import caller_again
 from agent_server.chat.journal import topic
 from agent_server.chat.loop import new_marker
 from agent_server.chat.turns import Turns
@@ -120,6 +121,8 @@ class DeskChat:
                 quiet += 0.0 if await bell.wait(FOLLOW_SECONDS) else FOLLOW_SECONDS
                 if quiet >= HEARTBEAT_SECONDS:
                     quiet = 0.0
+                    if await caller_again(self._desk, conversation) is None:
+                        return  # the token of this stream has ended meanwhile
                     yield None
 
     async def read(

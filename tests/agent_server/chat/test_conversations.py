@@ -375,3 +375,21 @@ async def test_a_password_in_a_call_reaches_the_skill_and_no_record(script: Any)
     assert results[0]["structured"]["username"] == "wang.li"  # it was run with the real one
     kept = (await agent.get(f"{CHAT}/{events[0].data['conversationId']}")).text
     assert "Hunter2" not in str(events) + kept
+
+
+async def test_a_token_that_is_revoked_follows_no_longer(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_chat, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(desk_chat, "HEARTBEAT_SECONDS", 0.01)
+    desk = await script(model=HangingModel(TextDelta("Well")))
+    user = await desk.rest.user("ada")
+    minted = await desk.rest.mint(user)
+    caller = desk.rest.desk.services.access.token_caller(minted.token, user)
+    name = (await desk.chat.say(caller, "hi")).conversation.conversation_id
+    async with asyncio.timeout(5), aclosing(desk.chat.follow(caller, name, after=0)) as entries:
+        async for entry in entries:
+            if entry is None:  # it is alive and says nothing
+                async with desk.rest.desk.unit_of_work() as uow:
+                    await desk.rest.desk.services.access.revoke_token(uow, user.team_id, minted.token.token_id)
+                    await uow.commit()
+                break
+        assert [entry async for entry in entries if entry is not None] == []
