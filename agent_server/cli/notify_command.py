@@ -34,7 +34,7 @@ def add(
 ) -> None:
     """Add a channel. Its address is a secret: it is read from standard input and kept encrypted.
 
-    Example: echo https://open.feishu.cn/open-apis/bot/v2/hook/... | dingpan notify add desk --kind feishu
+    Example: dingpan notify add desk --kind feishu < address.txt
     """
     is_terminal = sys.stdin.isatty()
     address = typer.prompt("Address", hide_input=True) if is_terminal else sys.stdin.readline().rstrip("\n")

@@ -43,7 +43,7 @@ async def backtest_chart_get(
     http="GET /api/profile/portfolio-chart",
     title="Holdings chart",
     title_zh="持仓图",
-    example={},
+    example={"account_type": "real"},
     gotchas=(NEEDS_EXTRA,),
 )
 async def portfolio_chart_get(
