@@ -1,6 +1,7 @@
 """The desk's chat, as its doors use it: say something, follow what happens, read it again, stop it, delete it."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -27,6 +28,7 @@ LOOK_SECONDS: Final = 2.0
 """How often approvals and abandoned turns are looked at without a signal: decisions of another process show then."""
 FOLLOW_SECONDS: Final = 1.0
 HEARTBEAT_SECONDS: Final = 15.0
+RECHECK_SECONDS: Final = 15.0  # how long a stream may outlive its caller's token
 PAGE: Final = 100
 MOST_FOLLOWERS: Final = 16
 """Most streams of one caller at the same time."""
@@ -101,15 +103,20 @@ class DeskChat:
     ) -> AsyncGenerator[Entry | None, None]:
         """Yield what happens behind a number until nothing more will; None now and then while nothing does.
 
-        With `waits` it stays while a call waits for a person. Raises `ConversationNotFound`.
+        With `waits` it stays while a call waits for a person. It ends within `RECHECK_SECONDS` of its caller's token,
+        also while a busy turn leaves it no quiet moment. Raises `ConversationNotFound`.
         """
-        quiet = 0.0
+        quiet, checked = 0.0, time.monotonic()
         with self._place(caller), self._desk.signals.listen(topic(conversation_id)) as bell:
             while True:
                 bell.clear()
                 conversation, entries, waiting = await self.read(
                     caller, conversation_id, after=after, is_following=True
                 )
+                if time.monotonic() - checked >= RECHECK_SECONDS:
+                    if await caller_again(self._desk, conversation) is None:
+                        return
+                    checked = time.monotonic()
                 for entry in entries:
                     after, quiet = entry.sequence, 0.0
                     yield entry
@@ -121,8 +128,6 @@ class DeskChat:
                 quiet += 0.0 if await bell.wait(FOLLOW_SECONDS) else FOLLOW_SECONDS
                 if quiet >= HEARTBEAT_SECONDS:
                     quiet = 0.0
-                    if await caller_again(self._desk, conversation) is None:
-                        return  # the token of this stream has ended meanwhile
                     yield None
 
     async def read(
