@@ -1,6 +1,7 @@
 """How kernels are compiled: once, kept on disk, without the interpreter's lock. The only import of numba."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -10,16 +11,31 @@ from weakref import WeakKeyDictionary
 import numba
 from numba.core.dispatcher import Dispatcher
 
+from core.matching.machine_code import MachineCode, MachineCodeNotKept
+
 STAMPS: Final[WeakKeyDictionary[Any, str]] = WeakKeyDictionary()
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(function: Function) -> Function:
     """Compile a function of integers and arrays on its first call and keep the machine code beside the source."""
-    made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    made = _kept_or_not(function)
     if isinstance(made, Dispatcher):
         _watch_what_it_calls(made)
     return cast("Function", made)
+
+
+def _kept_or_not(function: Callable[..., object]) -> Any:
+    """Let numba keep what it compiles, or compile for this process alone where it finds no folder it may write to."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cannot cache" not in str(error):
+            raise
+        reason = "no folder may be written to. Set NUMBA_CACHE_DIR to one; until then every process compiles anew"
+        warnings.warn(f"Compiled kernels are not kept: {reason}.", MachineCodeNotKept, stacklevel=1)
+        return numba.njit(**options)(function)
 
 
 def _watch_what_it_calls(made: Any) -> None:
@@ -30,9 +46,8 @@ def _watch_what_it_calls(made: Any) -> None:
     """
     stamp = _stamp(made.py_func)
     STAMPS[made] = stamp
-    index = getattr(made._cache, "_cache_file", None)  # noqa: SLF001 - numba has no other way
-    if index is not None:
-        index._source_stamp = (index._source_stamp, stamp)  # noqa: SLF001
+    if hasattr(made._cache, "_cache_file"):  # noqa: SLF001 - numba has no other way
+        made._cache._cache_file = MachineCode(made._cache, stamp)  # noqa: SLF001
 
 
 def _stamp(function: FunctionType) -> str:
@@ -60,3 +75,9 @@ def entry_point(function: Function, *kinds: str) -> Function:
     if not isinstance(function, Dispatcher):
         return function
     return cast("Function", function.compile(f"({', '.join(kinds)})"))
+
+
+def kept_files() -> list[MachineCode]:
+    """Return the files of every kernel that is loaded; none where kernels are not kept or not compiled."""
+    files = (getattr(kernel._cache, "_cache_file", None) for kernel in STAMPS)  # noqa: SLF001 - numba has no other way
+    return [one for one in files if isinstance(one, MachineCode)]
