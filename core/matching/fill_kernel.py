@@ -1,8 +1,9 @@
 """An order at a price: every rule of `rules_kernel` in its order, in one call.
 
-`settings` holds: slippage in billionths, numerators of slipped prices for buys and sells, unit factor, unit divisor,
-part of the volume in billionths (0: no cap), T+1. `limit` is the order's own limit in units of slipped prices (0:
-none). `day_*` is what the same order did earlier that day: fees are taken on an order's whole amount of a day.
+`settings` holds: slippage (as `rules_kernel.slipped` takes it), numerators of slipped prices for buys and sells, unit
+factor, unit divisor, part of the volume in billionths (0: no cap), T+1. `limit` is the order's own limit in units of
+slipped prices (0: none). `day_*` is what the same order did earlier that day: fees are taken on an order's whole
+amount of a day.
 """
 
 from core.matching.compiled import compiled
@@ -33,9 +34,15 @@ from core.matching.rules_kernel import (
 
 @compiled
 def refused(price: int, volume: int, side: int, settings: Integers, down: int, up: int) -> int:
-    """Return why nothing can fill at this price at all, else `PENDING`."""
-    if settings[5] > 0 and volume <= 0:
-        return NO_VOLUME
+    """Return why nothing can fill at this price at all, else `PENDING`.
+
+    A volume below 0 is the number of a reason, negative: nobody could trade there, whatever the price says.
+    """
+    if volume <= 0:
+        if volume < 0:
+            return -volume
+        if settings[5] > 0:
+            return NO_VOLUME
     return locked(price, side, down, up)
 
 

@@ -25,7 +25,7 @@ from core.matching.rules_kernel import (
 
 AT_TARGET: Final = ReasonCode.AT_TARGET.number
 SUSPENDED: Final = ReasonCode.SUSPENDED.number
-CARRIED: Final = 1 << SUSPENDED | 1 << NO_VOLUME | 1 << PARTIAL_VOLUME
+CARRIED: Final = 1 << SUSPENDED | 1 << NO_VOLUME | 1 << PARTIAL_VOLUME | 1 << ReasonCode.NO_DEPTH.number
 """Reasons after which an order may go on, where that was asked for: one bit each."""
 Match = tuple[int, int, int, int, int]
 """Reason, quantity of the order, shares filled, amount, fees."""
@@ -111,10 +111,8 @@ def tables_of(terms: Integers, rules: int) -> tuple[Integers, Integers]:
 
 
 @compiled
-def match_buy(
-    account: Integers, order: Integers, state: Integers, terms: Integers, quotes: Integers, index: int
-) -> Match:
-    """Hold a buy against its bar; nothing is booked."""
+def asked_buy(account: Integers, order: Integers, state: Integers) -> tuple[int, int, int]:
+    """Return shares wanted at the most, cash allowed, and whether it is that number or nothing."""
     cash, kind = account[at.CASH], order[at.KIND]
     wanted, budget, is_fixed = UNLIMITED, cash, 0
     if order[at.QUANTITY] > 0:
@@ -125,6 +123,15 @@ def match_buy(
         budget = mul_div(cash, order[at.VALUE], RATE, DOWN)
     elif kind == at.TARGET:
         wanted = order[at.TARGET_SHARES] - state[at.POSITION]
+    return wanted, budget, is_fixed
+
+
+@compiled
+def match_buy(
+    account: Integers, order: Integers, state: Integers, terms: Integers, quotes: Integers, index: int
+) -> Match:
+    """Hold a buy against its bar; nothing is booked."""
+    wanted, budget, is_fixed = asked_buy(account, order, state)
     if wanted <= 0:
         return AT_TARGET, 0, 0, 0, 0
     charges, ticks = tables_of(terms, quotes[at.RULES, index % at.HELD] // 2)
@@ -151,23 +158,28 @@ def match_buy(
 
 
 @compiled
+def asked_sale(order: Integers, state: Integers) -> int:
+    """Return the shares that are to be sold."""
+    kind, position = order[at.KIND], state[at.POSITION]
+    if order[at.QUANTITY] > 0:
+        return order[at.QUANTITY] - order[at.FILLED_SHARES]
+    if kind == at.ALL:
+        return position
+    if kind == at.SHARES:
+        return order[at.VALUE]
+    if kind == at.PART:
+        return mul_div(position, order[at.VALUE], RATE, DOWN)
+    return position - order[at.TARGET_SHARES]
+
+
+@compiled
 def match_sale(
     account: Integers, order: Integers, state: Integers, terms: Integers, quotes: Integers, index: int
 ) -> Match:
     """Hold a sale against its bar; nothing is booked."""
-    kind, position = order[at.KIND], state[at.POSITION]
-    if order[at.QUANTITY] > 0:
-        wanted = order[at.QUANTITY] - order[at.FILLED_SHARES]
-    elif kind == at.ALL:
-        wanted = position
-    elif kind == at.SHARES:
-        wanted = order[at.VALUE]
-    elif kind == at.PART:
-        wanted = mul_div(position, order[at.VALUE], RATE, DOWN)
-    else:
-        wanted = position - order[at.TARGET_SHARES]
+    position, wanted = state[at.POSITION], asked_sale(order, state)
     if wanted <= 0 and position > 0:
-        return AT_TARGET if kind == at.TARGET else BELOW_LOT, 0, 0, 0, 0
+        return AT_TARGET if order[at.KIND] == at.TARGET else BELOW_LOT, 0, 0, 0, 0
     charges, ticks = tables_of(terms, quotes[at.RULES, index % at.HELD] // 2)
     return fill_kernel.sell(
         quotes[at.PRICE, index % at.HELD],
@@ -241,34 +253,23 @@ def write_line(account: Integers, state: Integers, line: Integers, index: int, r
 
 
 @compiled
-def fill_order(
+def book(
     account: Integers,
-    orders: Integers,
+    order: Integers,
     ledger: Integers,
     state: Integers,
-    terms: Integers,
-    quotes: Integers,
     index: int,
     row: int,
     tax: int,
+    matched: Match,
 ) -> int:
-    """Fill an order as far as the rules let it, and book it; return 1 when it goes on to the next bar.
-
-    `tax` is what a sale pays on dividends beside its fees; what the cash cannot pay is refused.
-    """
-    order, line = orders[row], ledger[account[at.FILLS]]
-    begin_day_of_order(order, state[at.TODAY])
-    is_buy = order[at.SIDE] == BUY
-    matched = (
-        match_buy(account, order, state, terms, quotes, index)
-        if is_buy
-        else match_sale(account, order, state, terms, quotes, index)
-    )
+    """Book what an order was matched with; return 1 when it goes on to the next bar."""
     reason, quantity, filled, amount, fees = matched
+    line = ledger[account[at.FILLS]]
     if order[at.QUANTITY] == 0:
         order[at.QUANTITY] = quantity
     if filled > 0:
-        if is_buy:
+        if order[at.SIDE] == BUY:
             take_in(account, state, index, filled, amount, fees)
         elif account[at.CASH] + amount - fees - tax < 0:
             return finish(order, state, INSUFFICIENT_CASH, index)
@@ -285,6 +286,32 @@ def fill_order(
         order[at.DAY_FEES] += fees
         state[at.USED] += filled
     return finish(order, state, reason, index)
+
+
+@compiled
+def fill_order(
+    account: Integers,
+    orders: Integers,
+    ledger: Integers,
+    state: Integers,
+    terms: Integers,
+    quotes: Integers,
+    index: int,
+    row: int,
+    tax: int,
+) -> int:
+    """Fill an order as far as the rules let it, and book it; return 1 when it goes on to the next bar.
+
+    `tax` is what a sale pays on dividends beside its fees; what the cash cannot pay is refused.
+    """
+    order = orders[row]
+    begin_day_of_order(order, state[at.TODAY])
+    matched = (
+        match_buy(account, order, state, terms, quotes, index)
+        if order[at.SIDE] == BUY
+        else match_sale(account, order, state, terms, quotes, index)
+    )
+    return book(account, order, ledger, state, index, row, tax, matched)
 
 
 @compiled

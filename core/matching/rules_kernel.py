@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.matching.compiled import compiled
 from core.matching.integers import DOWN, HALF_UP, UP, mul_div
-from core.matching.model import NO_PRICE, RATE, ReasonCode
+from core.matching.model import NO_PRICE, RATE, UNLIMITED, ReasonCode
 
 Integers = NDArray[np.int64]
 
@@ -32,6 +32,8 @@ BELOW_LOT: Final = ReasonCode.BELOW_LOT.number
 ABOVE_LARGEST: Final = ReasonCode.ABOVE_LARGEST.number
 NO_POSITION: Final = ReasonCode.NO_POSITION.number
 LIMIT_PRICE: Final = ReasonCode.LIMIT_PRICE.number
+TO_LIMIT: Final = -UNLIMITED
+"""As a rate of slippage: to the exchange's price limit."""
 
 
 @compiled
@@ -108,13 +110,50 @@ def tick_at(price: int, ticks: Integers) -> int:
 
 
 @compiled
+def stepped(price: int, side: int, count: int, ticks: Integers, down: int, up: int) -> int:
+    """Move a price against the trader by `count` price steps, one by one, never past the limit, never below one step.
+
+    A price between two steps first moves to the next one away from the trader, which is not counted.
+    """
+    tick = tick_at(price, ticks)
+    if side == BUY:
+        moved = (price + tick - 1) // tick * tick
+        for _ in range(count):
+            if moved >= up:
+                break
+            moved += tick_at(moved + 1, ticks)
+        return max(min(moved, up), price)
+    moved, lowest = price // tick * tick, max(down, min(tick_at(1, ticks), price))
+    for _ in range(count):
+        if moved <= lowest:
+            break
+        moved -= tick_at(moved, ticks)
+    return min(max(moved, lowest), price)
+
+
+@compiled
+def slipped_to_limit(price: int, side: int, down: int, up: int) -> int:
+    """Move a price to the exchange's limit, the worst that can happen; it stays where the day has none."""
+    if side == BUY:
+        return max(up, price) if up < UNLIMITED else price
+    return min(down, price) if down > 0 else price
+
+
+@compiled
 def slipped(price: int, side: int, rate: int, ticks: Integers, down: int, up: int) -> int:
     """Move a price against the trader by `rate` billionths, to the tick away from the trader, never past the limit.
 
-    A rate of 0 leaves the price as it is.
+    A rate of 0 leaves the price as it is, one below 0 is so many price steps, `TO_LIMIT` the exchange's limit: where
+    the day has none the price stays.
     """
     if rate == 0:
         return price
+    if rate < 0:
+        return (
+            slipped_to_limit(price, side, down, up)
+            if rate == TO_LIMIT
+            else stepped(price, side, -rate, ticks, down, up)
+        )
     if side == BUY:
         moved = mul_div(price, RATE + rate, RATE, UP)
         tick = tick_at(moved, ticks)
@@ -122,15 +161,6 @@ def slipped(price: int, side: int, rate: int, ticks: Integers, down: int, up: in
     moved = mul_div(price, RATE - rate, RATE, DOWN)
     tick = tick_at(moved, ticks)
     return min(max(moved // tick * tick, down, min(tick, price)), price)
-
-
-@compiled
-def slipped_by_ticks(price: int, side: int, count: int, ticks: Integers, down: int, up: int) -> int:
-    """Move a price against the trader by `count` price steps, never past the limit, never below one step."""
-    tick = tick_at(price, ticks)
-    if side == BUY:
-        return max(min(price + count * tick, up), price)
-    return min(max(price - count * tick, down, min(tick, price)), price)
 
 
 @compiled

@@ -11,7 +11,7 @@ import numpy as np
 from core.matching.compiled import compiled
 from core.matching.integers import DOWN, HALF_UP, UP, mul_div
 from core.matching.model import RATE, ReasonCode, Slippage
-from core.matching.rules_kernel import BUY, Integers, slipped, slipped_by_ticks
+from core.matching.rules_kernel import BUY, Integers, slipped, slipped_to_limit
 
 NOTHING: Final = -1
 NO_SLIPPAGE: Final = 0
@@ -39,10 +39,9 @@ def with_slippage(price: int, side: int, model: int, size: int, ticks: Integers,
     if model == BY_RATIO:
         return slipped(price, side, size, ticks, down, up)
     if model == BY_TICKS:
-        return slipped_by_ticks(price, side, size, ticks, down, up)
+        return slipped(price, side, -size, ticks, down, up)
     if model == TO_LIMIT:
-        limit = up if side == BUY else down
-        return limit if 0 < limit < 2**62 else price
+        return slipped_to_limit(price, side, down, up)
     return price
 
 

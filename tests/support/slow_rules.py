@@ -109,3 +109,31 @@ def slow_slipped(
     tick = slow_tick(moved, ticks)
     moved = max(floor(moved / tick) * tick, min(tick, price))
     return min(price, moved if limits is None else max(moved, limits[0]))
+
+
+def slow_stepped(
+    price: Fraction,
+    side: str,
+    count: int,
+    *,
+    ticks: list[tuple[Fraction | None, Fraction]],
+    limits: tuple[Fraction, Fraction] | None,
+) -> Fraction:
+    """Go along the prices that orders may have, one of them after the other; the unit is a tenth of a cent."""
+    unit, way = Fraction(1, 1000), 1 if side == "buy" else -1
+    worst = price if limits is None else limits[1] if side == "buy" else limits[0]
+    place = ceil(price / unit) if side == "buy" else floor(price / unit)
+    while (place * unit) % slow_tick(place * unit, ticks):
+        place += way
+    for _ in range(count):
+        if limits is not None and (place * unit - worst) * way >= 0:
+            break
+        place += way
+        while place > 0 and (place * unit) % slow_tick(place * unit, ticks):
+            place += way
+        if place <= 0:
+            return min(price, ticks[0][1])
+    moved = place * unit
+    if side == "buy":
+        return max(price, moved if limits is None else min(moved, worst))
+    return min(price, max(moved, min(ticks[0][1], price)) if limits is None else max(moved, worst))

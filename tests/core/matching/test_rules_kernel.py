@@ -156,11 +156,44 @@ def test_slippage_agrees_with_fractions(price: int, side: str, rate: int, limite
         (1_000, kernel.BUY, 2, 1_002),
         (1_000, kernel.SELL, 2, 998),
         (1_099, kernel.BUY, 5, 1_100),
+        (1_100, kernel.SELL, 5, 1_095),
         (2, kernel.SELL, 9, 1),
     ],
 )
 def test_slippage_by_ticks(price: int, side: int, count: int, expected: int) -> None:
-    assert kernel.slipped_by_ticks(price, side, count, CENT_TICK, 0, 1_100) == expected
+    assert kernel.slipped(price, side, -count, CENT_TICK, 0, 1_100) == expected
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 60_000),
+    st.sampled_from(["buy", "sell"]),
+    st.integers(1, 40),
+    st.booleans(),
+    st.tuples(st.integers(1, 300), st.integers(1, 300)),
+)
+def test_price_steps_agree_with_fractions(
+    price: int, side: str, count: int, limited: bool, room: tuple[int, int]
+) -> None:
+    down, up = max(price - room[0], 1), price + room[1]
+    limits = (Fraction(down, 1000), Fraction(up, 1000)) if limited else None
+    expected = slow.slow_stepped(Fraction(price, 1000), side, count, ticks=SLOW_HK_TICKS, limits=limits)
+    number = kernel.BUY if side == "buy" else kernel.SELL
+    bounds = (down, up) if limited else (0, UNLIMITED)
+    assert Fraction(kernel.slipped(price, number, -count, HK_TICKS, *bounds), 1000) == expected
+
+
+@pytest.mark.parametrize(
+    ("side", "down", "up", "expected"),
+    [
+        (kernel.BUY, 900, 1_100, 1_100),
+        (kernel.SELL, 900, 1_100, 900),
+        (kernel.BUY, 0, UNLIMITED, 1_000),
+        (kernel.SELL, 0, UNLIMITED, 1_000),
+    ],
+)
+def test_slippage_to_the_limit(side: int, down: int, up: int, expected: int) -> None:
+    assert kernel.slipped(1_000, side, kernel.TO_LIMIT, CENT_TICK, down, up) == expected
 
 
 @pytest.mark.parametrize(
