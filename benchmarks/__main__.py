@@ -2,7 +2,7 @@
 
 `--peers` installs other libraries into an environment of their own first, and runs their rows.
 
-A benchmark is a module of this package with `rows() -> dict[str, Callable[[], Row]]`.
+A benchmark is a module of this package with `rows() -> dict[str, Callable[[], Row]]`; packages hold other things.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from benchmarks.harness import Row
 def every_row() -> dict[str, Callable[[], Row]]:
     found: dict[str, Callable[[], Row]] = {}
     for module in pkgutil.iter_modules(benchmarks.__path__, "benchmarks."):
-        if not module.name.endswith((".harness", ".__main__")):
+        if not module.ispkg and not module.name.endswith((".harness", ".__main__")):
             found |= importlib.import_module(module.name).rows()
     return found
 
