@@ -14,6 +14,7 @@ from core.errors import DeskError
 
 if TYPE_CHECKING:
     from evals.results import Play
+    from evals.suite import Run
     from evals.world import World
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ def run_scenarios(  # noqa: PLR0913, PLR0917 - the options are the interface
     markdown: Annotated[Path | None, typer.Option(help="Write a Markdown report to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a report for the browser to this file.")] = None,
     results: Annotated[Path | None, typer.Option(help="Keep the plays as JSON, for `evals report`.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes to play in; 0: one for each processor.")] = 0,
     update_baselines: Annotated[bool, typer.Option(help="Write what each scenario uses to its baseline.")] = False,
     live: Annotated[str, typer.Option(help="Play with a real model, such as anthropic:NAME or openai:NAME.")] = "",
     epochs: Annotated[int | None, typer.Option(help="With --live: how often each case is played.")] = None,
@@ -52,11 +54,11 @@ def run_scenarios(  # noqa: PLR0913, PLR0917 - the options are the interface
     if live:
         _run_live(words, live, epochs=epochs, cost_limit=cost_limit)
         return
-    from evals.suite import play_all, runs  # noqa: PLC0415 - keeps --help fast
+    from evals.suite import runs  # noqa: PLC0415 - keeps --help fast
 
     wires = () if wire == "one" else _wires(wire)
     planned = [run for case in _selected(words) for run in runs([case], wires=wires, transport=transport)]
-    plays = _in_world(lambda world: play_all(world, planned, _tell))
+    plays = _played(planned, workers)
     notes = _baselines(plays, update=update_baselines, whole=not words)
     _write_reports(plays, junit=junit, markdown=markdown, html=html, results=results)
     _summarise(plays, notes)
@@ -205,6 +207,21 @@ def report(
     plays = plays_from_json(results.read_text(encoding="utf-8"))
     _write_reports(plays, junit=junit, markdown=markdown, html=html, results=None)
     _summarise(plays, [])
+
+
+def _played(planned: "list[Run]", workers: int) -> "list[Play]":
+    """Play here, or in several processes where there is enough to play."""
+    from evals.spread import play_spread, processes_for  # noqa: PLC0415 - keeps --help fast
+    from evals.suite import play_all  # noqa: PLC0415 - keeps --help fast
+
+    processes = processes_for(len(planned), asked=workers)
+    if processes == 1:
+        return _in_world(lambda world: play_all(world, planned, _tell))
+    with tempfile.TemporaryDirectory(prefix="dingpan-evals-") as folder:
+        try:
+            return play_spread(planned, Path(folder), _tell, processes=processes)
+        except DeskError as error:
+            _fail(str(error), USAGE)
 
 
 def _in_world(work: "Callable[[World], Awaitable[T]]") -> T:

@@ -6,12 +6,16 @@ share is not sent with them: name a memory-mapped file.
 """
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Final, Protocol, Self, TypeVar
 
@@ -66,10 +70,15 @@ class Serial:
 
 @dataclass(slots=True)
 class ProcessPool(AbstractContextManager["ProcessPool"]):
-    """Spawned processes of this machine; a fork would inherit what threads hold. Use it as a context manager."""
+    """Spawned processes of this machine; a fork would inherit what threads hold. Use it as a context manager.
+
+    They end with it: when the block is left by an error their work is broken off, and when this process is killed, or
+    interrupted from the keyboard, none of them stays behind.
+    """
 
     processes: int
     _pool: ProcessPoolExecutor | None = field(default=None, init=False)
+    _lifeline: tuple[Connection, Connection] | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
         return self
@@ -77,9 +86,17 @@ class ProcessPool(AbstractContextManager["ProcessPool"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._cut()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+        self._cut()
+
+    def _cut(self) -> None:
+        for end in self._lifeline or ():
+            end.close()
+        self._lifeline = None
 
     def map(self, function: Callable[[Argument], Result], arguments: Iterable[Argument]) -> Iterator[Result]:
         """Yield the results in the order of the arguments; a few tasks are in flight ahead of what was taken."""
@@ -126,8 +143,24 @@ class ProcessPool(AbstractContextManager["ProcessPool"]):
     def _opened(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.processes, mp_context=context)
+            self._lifeline = self._lifeline or context.Pipe(duplex=False)
+            theirs = self._lifeline[0]
+            self._pool = ProcessPoolExecutor(
+                self.processes, mp_context=context, initializer=_hang_on, initargs=(theirs,)
+            )
         return self._pool
+
+
+def _hang_on(lifeline: Connection) -> None:
+    """Let a process of a pool live as long as the other end of a pipe, and leave the keyboard to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+
+
+def _end_with_parent(lifeline: Connection) -> None:
+    with suppress(EOFError, OSError):
+        lifeline.recv()  # nothing is ever sent: this returns when the parent's end is closed
+    os._exit(1)
 
 
 def _is_done(future: "Future[Any]") -> bool:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,41 @@ def test_work_that_kills_every_process_is_given_up_and_errors_arrive_as_they_are
         with pytest.raises(RunNotFound) as refused:
             list(pool.map(spread_work.refuse, [4]))
         assert refused.value.data == {"run_id": "run_4"}
+
+
+def is_gone(pid: int) -> bool:
+    """Wait until a process has ended; a minute is forever."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_work_is_broken_off_when_the_block_is_left_by_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), ProcessPool(2) as pool:
+        results = pool.map(spread_work.tell_and_stay, [(0, str(tmp_path)), (60, str(tmp_path))])
+        assert next(results) == 0
+        raise KeyError
+    assert not (tmp_path / "stayed to the end").exists()
+    assert all(is_gone(int(path.name)) for path in tmp_path.iterdir())
+
+
+def test_no_process_outlives_a_killed_parent(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "tests.support.spread_work", str(tmp_path)]
+    parent = subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    with parent.stdout as said:
+        assert said.readline() == b"0\n"
+        parent.kill()
+        parent.wait()
+    told = [int(path.name) for path in tmp_path.iterdir()]
+    assert told
+    assert all(is_gone(pid) for pid in told)
 
 
 @pytest.fixture
