@@ -1,7 +1,9 @@
 """How statements reach a database: SQLite through threads of our own, PostgreSQL through asyncpg.
 
-A statement on SQLite takes microseconds, so what a call costs is its trips to another thread. Each statement makes one:
-connecting, beginning, executing and fetching happen together there. An async driver makes one for each of these.
+A read of SQLite mostly takes microseconds, less than a trip to another thread and back, and readers wait for nobody. So
+a read begins where it is asked for, with an allowance of steps that a millisecond holds; one that needs more is
+interrupted and begins anew on a thread, where it delays no other call. Writes always make the trip, once per statement:
+they may wait for the disk and for other writers.
 
 SQLite allows one writer. A deferred transaction that reads first and then writes fails at once when another writer
 came between, so a write transaction begins with `BEGIN IMMEDIATE` and waits for its turn instead; writers of this
@@ -22,7 +24,12 @@ from core.errors import Unavailable
 
 BUSY_TIMEOUT_SECONDS: Final = 15
 THREADS: Final = 32
+STEPS: Final = 1000
+"""Of SQLite's machine, between two looks at the allowance; some 50 microseconds."""
+ALLOWANCE: Final = 8
+"""How many looks a read outlives in the loop; some hundreds of rows."""
 _BEGIN_WRITE: Final = "begin_write"
+_ALLOWANCE: Final = "allowance"
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
@@ -130,10 +137,10 @@ class _SqliteSession:
         self._connection: Connection | None = None
 
     async def fetch_all(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
-        return await self.run(lambda connection: connection.execute(statement, parameters).fetchall())
+        return await self._read(lambda connection: connection.execute(statement, parameters).fetchall())
 
     async def fetch_one(self, statement: Executable, parameters: Parameters) -> Row[Any] | None:
-        return await self.run(lambda connection: connection.execute(statement, parameters).first())
+        return await self._read(lambda connection: connection.execute(statement, parameters).first())
 
     async def execute(self, statement: Executable, parameters: Parameters) -> CursorResult[Any]:
         return await self.run(lambda connection: connection.execute(statement, parameters))
@@ -155,7 +162,7 @@ class _SqliteSession:
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Do the work on another thread. A cancelled caller stops the statement and waits until the thread let go."""
-        task = asyncio.get_running_loop().run_in_executor(self._threads, self._on_thread, work)
+        task = asyncio.get_running_loop().run_in_executor(self._threads, self._work, work)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -166,12 +173,35 @@ class _SqliteSession:
                 task.exception()
             raise
 
-    def _on_thread(self, work: Callable[[Connection], T]) -> T:
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        """Read here while it is short. Inside a write nothing may be interrupted: it would roll all of it back."""
+        if not self._writing:
+            try:
+                return self._work_shortly(work)
+            except OperationalError as error:
+                if "interrupted" not in str(error.orig):
+                    raise
+        return await self.run(work)
+
+    def _work_shortly(self, work: Callable[[Connection], T]) -> T:
         if self._connection is None:
-            self._connection = self._engine.connect().execution_options(**{_BEGIN_WRITE: self._writing})
+            self._connection = self._connected()
+        allowance: _Allowance = self._connection.info[_ALLOWANCE]
+        allowance.looks_left = ALLOWANCE
+        try:
+            return work(self._connection)
+        finally:
+            allowance.looks_left = None
+
+    def _work(self, work: Callable[[Connection], T]) -> T:
+        if self._connection is None:
+            self._connection = self._connected()
             if self._writing:
                 self._begin(self._connection)
         return work(self._connection)
+
+    def _connected(self) -> Connection:
+        return self._engine.connect().execution_options(**{_BEGIN_WRITE: self._writing})
 
     @staticmethod
     def _begin(connection: Connection) -> None:
@@ -238,12 +268,30 @@ class _PostgresSession:
         await self._connection.close()
 
 
+class _Allowance:
+    """Ends a statement that takes more looks than it is allowed; None allows any number."""
+
+    __slots__ = ("looks_left",)
+
+    def __init__(self) -> None:
+        self.looks_left: int | None = None
+
+    def __call__(self) -> int:
+        """Return 1 to interrupt the statement."""
+        if self.looks_left is None:
+            return 0
+        self.looks_left -= 1
+        return int(self.looks_left < 0)
+
+
 def _configure_sqlite(engine: Engine) -> None:
-    """Set the pragmas on each connection and take transaction control away from the driver."""
+    """Set the pragmas and the allowance on each connection and take transaction control away from the driver."""
 
     @event.listens_for(engine, "connect")
-    def _set_pragmas(driver_connection: Any, _record: Any) -> None:
+    def _prepare(driver_connection: Any, record: Any) -> None:
         driver_connection.isolation_level = None  # the driver would begin deferred transactions by itself
+        record.info[_ALLOWANCE] = allowance = _Allowance()
+        driver_connection.set_progress_handler(allowance, STEPS)
         cursor = driver_connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")

@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,46 @@ async def test_a_cancelled_statement_is_stopped_and_its_connection_is_usable_aga
             async with asyncio.timeout(0.05):
                 await uow.fetch_all(ENDLESS)
     assert await contents(desk) == []
+
+
+def threads_of_databases() -> set[int | None]:
+    return {thread.ident for thread in threading.enumerate() if thread.name.startswith("sqlite")}
+
+
+async def test_a_short_read_makes_no_trip_to_a_thread_and_a_long_one_does(tmp_path: Path) -> None:
+    path = tmp_path / "desk.sqlite3"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE box (content INTEGER)")
+        other.executemany("INSERT INTO box VALUES (?)", [(number,) for number in range(50_000)])
+        other.commit()
+    desk = Database(f"sqlite:///{path}")
+    before = threads_of_databases()
+    async with desk.unit_of_work(read_only=True) as uow:
+        for _ in range(500):  # what short reads have used up does not add up
+            short = await uow.fetch_all(text("SELECT content FROM box LIMIT 100"))
+        assert [row.content for row in short] == list(range(100))
+        assert threads_of_databases() == before
+        long = await uow.fetch_all(text("SELECT content FROM box ORDER BY content"))
+        assert [row.content for row in long] == list(range(50_000))
+        assert len(threads_of_databases() - before) == 1
+        first = await uow.fetch_one(text("SELECT content FROM box"))
+        assert first is not None
+        assert first.content == 0
+    await desk.close()
+
+
+async def test_a_long_read_sees_what_the_short_ones_before_it_saw(desk: Database) -> None:
+    await put(desk, 1)
+    counted = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) "
+        "SELECT count(i) AS steps, (SELECT count(*) FROM box) AS content FROM n"
+    )
+    async with desk.unit_of_work(read_only=True) as uow:
+        assert (await uow.fetch_one(text("SELECT count(*) AS content FROM box"))).content == 1
+        await put(desk, 2)
+        row = await uow.fetch_one(counted)
+        assert (row.steps, row.content) == (50_000, 1)
+    assert await contents(desk) == [1, 2]
 
 
 async def test_a_cancelled_write_is_rolled_back_and_lets_the_next_writer_in(desk: Database) -> None:
