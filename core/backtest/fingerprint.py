@@ -5,49 +5,75 @@ Of a column of data it takes the BLAKE2b digest, which is the fastest there is f
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime
-from decimal import Decimal
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from types import CodeType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.backtest.bars import CheckedBars
+from core.backtest.limits import DOWN_COLUMNS, UP_COLUMNS
 from core.backtest.model import Listing
+from core.backtest.series import Series
+from core.backtest.strategy_code import described
 from core.market import rules
-from core.market.model import CorporateAction
 
-ENGINE_VERSION: Final = 2
+ENGINE_VERSION: Final = 3
 """Raised when the same orders would end differently, or the fingerprint is made in another way."""
 SMALLEST: Final = -(2**31)
 LARGEST: Final = 2**31 - 1
-PLAIN: Final = (str, int, float, bool, bytes, Decimal, date, datetime, type(None))
 
 
 def fingerprint(
-    series: Sequence[tuple[CheckedBars, Listing | None, Sequence[CorporateAction]]],
-    strategies: Sequence[object],
-    parameters: Mapping[str, Any],
+    series: Sequence[Series], code: Sequence[bytes], parameters: Mapping[str, Any], benchmark: Any = None
 ) -> str:
-    """Return 64 hexadecimal digits."""
+    """Return 64 hexadecimal digits.
+
+    `code` is what each strategy did and held before the run (`code_of`), `parameters` those of the result, `benchmark`
+    the days, closes and rows beside which it was measured.
+    """
     digest = hashlib.sha256(f"{ENGINE_VERSION} {rules_version()}".encode())
-    for bars, listing, actions in series:
-        digest.update(f"{bars.places} {_described(listing)} {_described(list(actions))}".encode())
-        columns = {name: bars.prices[name] for name in sorted(bars.prices)}
-        times = bars.times.astype(np.int64)
-        columns["times"] = np.concatenate((times[:1], np.diff(times)))
-        if bars.volume is not None:
-            columns["volume"] = bars.volume
-        for name, column in columns.items():
-            digest.update(name.encode() + _digest_of(column))
-    for strategy in strategies:
-        digest.update(_code_of(strategy))
+    for one in series:
+        bars = one.bars
+        spelled = f"{bars.dt(0)} {bars.dt(len(bars) - 1)}"
+        digest.update(
+            f"{bars.places} {spelled} {_described_listing(one.listing)} {described(list(one.actions))}".encode()
+        )
+        for name, column in _columns(one, parameters):
+            digest.update(name.encode() + column)
+    for text in code:
+        digest.update(text)
+    if benchmark is not None:
+        digest.update(_digest_of(benchmark[0]) + hashlib.blake2b(benchmark[1].tobytes()).digest())
     digest.update(json.dumps(parameters, sort_keys=True, default=str).encode())
     return digest.hexdigest()
+
+
+def _columns(series: Series, parameters: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield the digests of everything a run can see of its bars: prices, limits, and what `bar.raw` shows beside."""
+    bars, terms = series.bars, series.terms
+    times = bars.times.astype(np.int64)
+    yield "times", _digest_of(np.concatenate((times[:1], np.diff(times))))
+    for name in sorted(bars.prices):
+        yield name, _digest_of(bars.prices[name])
+    if bars.volume is not None:
+        yield "volume", _digest_of(bars.volume)
+    seen = {str(parameters.get("date_column")), *bars.prices, "volume"} - set(parameters.get("price_columns") or {})
+    seen |= set((parameters.get("price_columns") or {}).values())
+    if parameters.get("market_rules") is not None:
+        yield "down", _digest_of(terms.down)
+        yield "up", _digest_of(terms.up)
+        seen |= {*UP_COLUMNS, *DOWN_COLUMNS}
+    table = bars.table
+    for name in sorted(map(str, table.columns if table.rows is None else table.rows[0])):
+        if name not in seen:
+            yield f"raw {name}", _digest_of_any(bars.column(name))
+
+
+@lru_cache(maxsize=1024)
+def _described_listing(listing: Listing | None) -> str:
+    return described(listing)
 
 
 def _digest_of(column: NDArray[np.integer[Any]]) -> bytes:
@@ -60,63 +86,22 @@ def _digest_of(column: NDArray[np.integer[Any]]) -> bytes:
     return digest.digest()
 
 
+def _digest_of_any(column: Any) -> bytes:
+    """Return a digest of a column as the data has it."""
+    values = np.asarray(column) if not isinstance(column, list) else column
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return hashlib.blake2b(values.dtype.str.encode() + np.ascontiguousarray(values).tobytes()).digest()
+    values = list(values)
+    if set(map(type, values)) == {float}:
+        return hashlib.blake2b(struct.pack(f"{len(values)}d", *values)).digest()
+    return hashlib.blake2b(repr(values).encode(errors="surrogatepass")).digest()
+
+
 @lru_cache(maxsize=1)
 def rules_version() -> str:
     """Return the sha256 of the dated rules."""
     listed = [
-        f"{rule.topic} {rule.scope} {rule.first_date} {rule.last_date} {_described(rule.value)}"
+        f"{rule.topic} {rule.scope} {rule.first_date} {rule.last_date} {described(rule.value)}"
         for rule in rules.all_rules()
     ]
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()
-
-
-def _code_of(strategy: object) -> bytes:
-    """Return what a strategy does: its byte code, what it was made with, its plain attributes."""
-    parts = [_described(vars(strategy))] if hasattr(strategy, "__dict__") and not callable(strategy) else []
-    hooks = ("on_bar", "on_start", "on_end")
-    functions = [getattr(strategy, name) for name in hooks if hasattr(strategy, name)] or [strategy]
-    for function in functions:
-        inner = getattr(function, "__func__", function)
-        called = vars(type(inner)).get("__call__")
-        code = getattr(inner, "__code__", None) or getattr(called, "__code__", None)
-        if isinstance(code, CodeType):
-            parts += _code_parts(code)
-        parts.append(repr(getattr(inner, "__defaults__", None)))
-        for cell in getattr(inner, "__closure__", None) or ():
-            parts.append(_cell(cell))
-    return "\n".join(parts).encode()
-
-
-def _code_parts(code: CodeType) -> list[str]:
-    """Return byte code, names and constants, those of inner functions too; no line numbers, no addresses."""
-    parts = [code.co_code.hex(), repr(code.co_names), repr(code.co_varnames)]
-    for constant in code.co_consts:
-        parts += _code_parts(constant) if isinstance(constant, CodeType) else [_described(constant)]
-    return parts
-
-
-def _cell(cell: Any) -> str:
-    try:
-        value = cell.cell_contents
-    except ValueError:
-        return "empty"
-    return _described(value)
-
-
-def _described(value: object) -> str:
-    """Return a value as text that is the same in every process: plain values, and what is made of them.
-
-    Of anything else only the type counts, so a strategy that keeps its settings in objects of its own should hold them
-    as plain values or dataclasses.
-    """
-    if isinstance(value, PLAIN):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(sorted(f'{_described(key)}: {_described(item)}' for key, item in value.items()))}}}"
-    if isinstance(value, Set):
-        return f"<{', '.join(sorted(map(_described, value)))}>"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_described, value))}]"
-    if is_dataclass(value) and not isinstance(value, type):
-        return type(value).__name__ + _described({item.name: getattr(value, item.name) for item in fields(value)})
-    return type(value).__name__

@@ -24,6 +24,7 @@ from core.backtest.problems import ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.series import Series, Wanted, benchmark_closes, prepare
 from core.backtest.settlement import UNIT, Account, Holding, apply_action, pay_owed, settle, trades_of
+from core.backtest.strategy_code import code_of
 from core.backtest.watching import TOLD, Watch
 from core.market.model import CorporateAction
 from core.matching import order_layout as at
@@ -206,8 +207,9 @@ def run_portfolio(
     ]
     run = PortfolioRun(request, [(one, strategies[name]) for one, name in zip(series, assets, strict=True)])
     benchmark = benchmark_closes(request)
+    code = [code_of(strategies[name]) for name in assets]
     run.run()
-    return _result(request, run, assets, strategies, benchmark)
+    return _result(request, run, assets, code, benchmark)
 
 
 def _checked(strategies: Mapping[Any, object], assets: Sequence[Any]) -> Sequence[Any]:
@@ -222,7 +224,7 @@ def _result(
     request: RunRequest,
     run: PortfolioRun,
     assets: Sequence[Any],
-    strategies: Mapping[Any, object],
+    code: Sequence[bytes],
     benchmark: tuple[Any, Any, list[dict[str, Any]]] | None,
 ) -> BacktestResult:
     """Measure a finished run."""
@@ -234,10 +236,8 @@ def _result(
     trades.sort(key=lambda trade: str(trade["exit_dt"]))
     performance = _measured(request, run, curve, days, trades, benchmark)
     parameters = request.parameters(assets=[str(name) for name in assets])
-    sources = [(seat.series.bars, seat.series.listing, seat.series.actions) for seat in run.seats]
-    metrics, undefined = metrics_of(
-        performance, fingerprint(sources, [strategies[name] for name in assets], parameters)
-    )
+    mark = fingerprint([seat.series for seat in run.seats], code, parameters, benchmark)
+    metrics, undefined = metrics_of(performance, mark)
     metrics["per_asset"] = {
         name: per_asset(holding, ticks, len(run.times), request.cash) for name, holding, ticks in holdings
     }

@@ -14,6 +14,7 @@ from core.backtest.ports import current_ports
 from core.backtest.request import RunRequest
 from core.backtest.series import Series, Wanted, benchmark_closes, prepare
 from core.backtest.settlement import UNIT, Account, Holding, trades_of
+from core.backtest.strategy_code import code_of
 from core.market.model import CorporateAction
 from core.matching import order_kernel
 from core.performance.curve import Curve
@@ -37,11 +38,12 @@ def run_single(
     account = Account(request.cash)
     holding = series.holding(account, request)
     run = CallbackRun(holding, strategy, due=series.due, options=drive_options(request), clock=request.clock)
+    code = code_of(strategy)
     run.run()
     curve, trades = _curve(request, holding), trades_of(account.lines(), series.bars)
     performance = _measured(request, series, account, curve, trades, benchmark)
     parameters = request.parameters(asset=asset, filter_value=filter_value, symbol=series.name)
-    mark = fingerprint([(series.bars, series.listing, series.actions)], [strategy], parameters)
+    mark = fingerprint([series], [code], parameters, benchmark)
     metrics, undefined = metrics_of(performance, mark)
     result = BacktestResult(
         metrics=metrics,

@@ -6,6 +6,7 @@ libraries themselves, which `./dev bench --peers` installs into an environment o
 
 import csv
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_deals_of_the_mainland_day_are_those_of_qlib(symbol: str, items: int) ->
 
 
 def run_like_qlib(symbol: str, rows: list[dict[str, str]]) -> Any:
-    """Give each day's order on the bar before it; the share's own limits come from `pre_close`, the fund's are given."""
+    """Give each day's order on the bar before it. The fund's limits are given, the share's are not."""
     left_out = {"limit_up", "limit_down"} if symbol == "000001.SZ" else {"pre_close"}
     names = [name for name in PRICES if name not in left_out]
     bars = [
@@ -73,7 +74,7 @@ def run_like_qlib(symbol: str, rows: list[dict[str, str]]) -> Any:
         for row in rows
         if row["open"]
     ]
-    following = {row["date"]: after for row, after in zip(rows, rows[1:], strict=False)}
+    following = {row["date"]: after for row, after in pairwise(rows)}
 
     def strategy(bar: Any, ctx: Any) -> None:
         after = following.get(bar.dt)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from core.backtest.api import backtest, backtest_portfolio
-from core.backtest.fingerprint import _code_parts, _described
 from core.backtest.model import BarTable
 from core.backtest.outcome import SENTINEL
 from core.backtest.ports import Ports, use_ports
+from core.backtest.strategy_code import code_parts, described
 from core.backtest.watching import Progress
 from core.clock import FrozenClock
 from core.market.model import CorporateAction
@@ -313,7 +313,7 @@ def test_progress_of_a_long_run_changes_nothing(clock: FrozenClock) -> None:
 
 def test_a_fingerprint_does_not_show_the_order_of_a_set() -> None:
     chosen = (lambda bar, _: bar.dt in {"2024-01-02", "2024-01-03", "2024-01-04"}).__code__
-    told = "".join(_code_parts(chosen)) + _described(frozenset("abcdef"))
+    told = "".join(code_parts(chosen)) + described(frozenset("abcdef"))
     assert "frozenset" not in told
     assert "<'2024-01-02', '2024-01-03', '2024-01-04'>" in told
     assert told.endswith("<'a', 'b', 'c', 'd', 'e', 'f'>")
