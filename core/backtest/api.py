@@ -7,6 +7,7 @@ from core.backtest.collector import rare_collection
 from core.backtest.model import Listing
 from core.backtest.outcome import BacktestResult
 from core.backtest.request import RunRequest
+from core.backtest.slippage import SlippageModel
 from core.backtest.watching import Progress, RunLimits
 from core.clock import Clock, SystemClock
 from core.market.model import CorporateAction
@@ -38,6 +39,9 @@ def backtest(  # noqa: PLR0913, PLR0917 - the named parameters of the original, 
     bars: Any = None,
     *,
     market_rules: str | None = None,
+    matching: str | None = None,
+    slippage: str | tuple[str, float] | SlippageModel | None = None,
+    ticks: Any = None,
     volume_limit: float | None = None,
     carry_orders: bool = False,
     take_rights: bool = False,
@@ -55,11 +59,21 @@ def backtest(  # noqa: PLR0913, PLR0917 - the named parameters of the original, 
 
     `strategy` is called as `strategy(bar, ctx)` on every bar, or is an object with `on_bar` and perhaps `on_start(ctx)`
     and `on_end(ctx)`. The first 23 parameters are those of the guide. Ours: `market_rules` None, "a_share" or "hk";
-    `volume_limit`, the part of a bar's volume orders may take (0.25 under market rules, infinity for none);
+    `matching`, `slippage` and `ticks`, which price orders meet (below); `volume_limit`, the part of the volume at that
+    price orders may take (0.25 under market rules, all of what stands in an order book, infinity for no limit);
     `carry_orders`, whether what a suspension or the volume left unfilled goes on to the next bar; `take_rights`;
     `dividend_tax` None or "cn_individual"; `actions` and `listing` where the source does not tell them;
     `benchmark_bars`, rows in place of a `benchmark_asset`; `annualization`, periods of a year; `seed`, kept with the
     parameters for strategies that draw random numbers; `limits` of time and memory; `progress`, called between blocks.
+
+    `matching`: "next_bar_open" and "current_bar_close" are the two of `fill`. "vwap" is the amount by the volume of the
+    next bar, "open_auction" the price of the next day's opening auction. "next_tick_last" is the first trade after the
+    bar's end, "next_tick_best_own" and "next_tick_best_counterparty" the best price of one side of the first order book
+    after it, "counterparty_offer" what its levels ask or bid, one after the other as far as they go. What happens after
+    the next bar's end is too late; the time of a bar is its end. `ticks`: trades or order books as a Parquet or CSV
+    file, a data frame, columns or rows, named as `core.backtest.tick_source` says; of a source where it has some.
+    `slippage` in place of `slippage_bps`: "none", "price_ratio:0.001", "tick_size:2" (price steps) or "limit_price" (to
+    the exchange's limit); a pair such as ("tick_size", 2) will do.
 
     Raises errors of `core.backtest.problems`; a strategy that raises is `StrategyFailed` naming bar and line.
     """
@@ -87,6 +101,9 @@ def backtest(  # noqa: PLR0913, PLR0917 - the named parameters of the original, 
         persist=persist,
         persist_name=persist_name,
         market_rules=market_rules,
+        matching=matching,
+        slippage=slippage,
+        ticks=ticks,
         volume_limit=volume_limit,
         carry_orders=carry_orders,
         take_rights=take_rights,
@@ -115,10 +132,11 @@ def backtest_portfolio(
 ) -> BacktestResult:
     """Run one strategy per instrument against one pool of cash.
 
-    `strategies` by symbol; `assets` is the order in which orders of one bar settle (by default that of
-    `strategies`): on each bar all sells first, then all buys. `bars` gives the rows by symbol; without it each is
-    read through the source, as its own asset, or out of `asset` filtered by `filter_column`. `parameters` are those
-    of `backtest`. `metrics["per_asset"]` holds return, max_drawdown, num_trades and contribution of each.
+    `strategies` by symbol; `assets` is the order in which orders of one bar settle (by default that of `strategies`):
+    on each bar all sells first, then all buys. `bars` gives the rows by symbol; without it each is read through the
+    source, as its own asset, or out of `asset` filtered by `filter_column`. `parameters` are those of `backtest`;
+    `ticks` hold a column `symbol`, or are given by symbol. `metrics["per_asset"]` holds return, max_drawdown,
+    num_trades and contribution of each.
     """
     from core.backtest.portfolio_run import run_portfolio  # noqa: PLC0415 - compiled kernels load on the first run
 

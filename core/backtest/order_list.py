@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.model import Order, SizeKind
-from core.backtest.settlement import SIDES, Account
+from core.backtest.settlement import Account
 from core.matching import order_layout as at
-from core.matching.model import ReasonCode
+from core.matching.model import ReasonCode, Side
+from core.matching.rules_kernel import BUY, SELL
 
 Integers = NDArray[np.int64]
 KINDS: Final = {
@@ -19,6 +20,7 @@ KINDS: Final = {
     at.TARGET: SizeKind.TARGET,
 }
 REASONS: Final = tuple(ReasonCode)
+SIDES: Final = {BUY: Side.BUY, SELL: Side.SELL, at.NO_SIDE: None}
 
 
 class OrderList(Sequence[Order]):

@@ -18,6 +18,14 @@ class TradeRecords(Protocol):
         ...
 
 
+class TickSource(Protocol):
+    """Where ticks are read from that no caller gave."""
+
+    def ticks(self, symbol: str, *, books: bool, start: str | None, end: str | None) -> BarTable | None:
+        """Return trades of an instrument, or its order books, between two days; None where there are none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """The ports in force; None where the place has none."""
@@ -25,6 +33,7 @@ class Ports:
     source: BarSource | None = None
     sink: ResultSink | None = None
     records: TradeRecords | None = None
+    ticks: TickSource | None = None
 
 
 _NONE: Final = Ports()

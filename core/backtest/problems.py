@@ -91,3 +91,19 @@ class RunStopped(NotPossible):
     code = "backtest_stopped"
     template = "The run was stopped at bar {bar} ({when}): {reason}."
     shown: ClassVar[tuple[str, ...]] = ("bar", "when", "reason", "log")
+
+
+class TicksNeeded(Invalid):
+    """A matching type was asked for whose prices are in no bar."""
+
+    code = "ticks_needed"
+    template = "matching={matching!r} needs {needed}. {instead}"
+    shown: ClassVar[tuple[str, ...]] = ("matching", "needed")
+
+
+class TicksInvalid(Invalid):
+    """Ticks that no market can have, or that cannot be read."""
+
+    code = "ticks_invalid"
+    template = "The ticks{where} cannot be used: {reason}"
+    shown: ClassVar[tuple[str, ...]] = ("where", "reason")

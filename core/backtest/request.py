@@ -7,14 +7,30 @@ from typing import Any, Final, Self, TypeVar
 
 from core.backtest.model import DividendTax, MarketRules
 from core.backtest.problems import ParameterInvalid
+from core.backtest.slippage import SlippageModel
 from core.backtest.watching import Progress, RunLimits
 from core.clock import Clock, SystemClock
-from core.matching.model import AMOUNT_PLACES, FillMode
+from core.matching.model import AMOUNT_PLACES, FillMode, MatchingType
 
-Choice = TypeVar("Choice", FillMode, MarketRules, DividendTax)
+Choice = TypeVar("Choice", FillMode, MatchingType, MarketRules, DividendTax)
 LARGEST_CASH: Final = 10**12
 """Enough for any account, and small enough for exact 64-bit figures."""
-NOT_KEPT: Final = frozenset({"on_trade", "progress", "clock", "limits", "benchmark_bars", "persist", "persist_name"})
+NOT_KEPT: Final = frozenset(
+    {
+        "on_trade",
+        "progress",
+        "clock",
+        "limits",
+        "benchmark_bars",
+        "persist",
+        "persist_name",
+        "matching",
+        "slippage",
+        "ticks",
+    }
+)
+BY_FILL: Final = {MatchingType.NEXT_BAR_OPEN: FillMode.NEXT_OPEN, MatchingType.CURRENT_BAR_CLOSE: FillMode.THIS_CLOSE}
+"""The matching types that `fill` names too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +64,9 @@ class RunRequest:
     dividend_tax: str | None = None
     annualization: float = 252
     seed: int | None = None
+    matching: str | None = None
+    slippage: Any = None
+    ticks: Any = field(default=None, repr=False)
     limits: RunLimits = field(default_factory=RunLimits)
     progress: Callable[[Progress], object] | None = None
     clock: Clock = field(default_factory=SystemClock)
@@ -62,7 +81,9 @@ class RunRequest:
                 raise ParameterInvalid(name=name, reason=f"{value!r} is not a whole number of at least {least}")
         if not isinstance(self.annualization, int | float) or not 0 < self.annualization < 1e9:
             raise ParameterInvalid(name="annualization", reason=f"{self.annualization!r} is not a positive number")
-        _ = self.cash, self.mode, self.rules, self.tax
+        if self.ticks is not None and self.matching_type is None:
+            raise ParameterInvalid(name="ticks", reason="no order would meet them: say which matching=")
+        _ = self.cash, self.mode, self.rules, self.tax, self.matching_type, self.slippage_model
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
@@ -91,8 +112,34 @@ class RunRequest:
 
     @property
     def mode(self) -> FillMode:
-        """When orders fill."""
-        return _choice(FillMode, self.fill, "fill")
+        """When orders fill: after the bar they were given on, or at its close."""
+        mode = _choice(FillMode, self.fill, "fill")
+        if self.matching is None:
+            return mode
+        kind = _choice(MatchingType, self.matching, "matching")
+        wanted = BY_FILL.get(kind, FillMode.NEXT_OPEN)
+        if mode is FillMode.THIS_CLOSE and wanted is not mode:
+            raise ParameterInvalid(
+                name="matching", reason=f'{kind.value!r} contradicts fill="this_close": say one of them'
+            )
+        return wanted
+
+    @property
+    def matching_type(self) -> MatchingType | None:
+        """The price orders meet, where it is none of the two that `fill` names."""
+        kind = None if self.matching is None else _choice(MatchingType, self.matching, "matching")
+        return None if kind in BY_FILL else kind
+
+    @property
+    def slippage_model(self) -> SlippageModel | None:
+        """The slippage model, or None where `slippage_bps` says it all."""
+        if self.slippage is None:
+            return None
+        if self.slippage_bps:
+            raise ParameterInvalid(name="slippage", reason="slippage_bps is given too: say one of them")
+        model = SlippageModel.of(self.slippage)
+        model.refuse_without(self.rules)
+        return model
 
     @property
     def rules(self) -> MarketRules | None:
@@ -108,6 +155,10 @@ class RunRequest:
         """Return what a result keeps, and a fingerprint covers."""
         kept = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in NOT_KEPT}
         kept["price_columns"] = dict(self.price_columns) if self.price_columns else None
+        if self.matching is not None:
+            kept["matching"] = self.matching
+        if self.slippage_model is not None:
+            kept["slippage"] = self.slippage_model.text
         return kept | more
 
 

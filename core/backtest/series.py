@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from core.backtest.bars import CheckedBars, check_bars, table_of
 from core.backtest.corporate_actions import DueAction, due_actions
+from core.backtest.fill_quotes import FillQuotes
+from core.backtest.matching_types import VWAP_PLACES, fill_quotes, ticks_for
 from core.backtest.model import BarTable, DividendTax, Listing, listing_of
 from core.backtest.ports import read_asset
 from core.backtest.problems import ColumnMissing, ListingUnknown
 from core.backtest.request import RunRequest
 from core.backtest.settlement import Account, Holding, HoldingOptions
-from core.backtest.terms import CostSettings, FillTerms, least_places, terms_for
+from core.backtest.terms import USUAL_PART, CostSettings, FillTerms, least_places, terms_for
+from core.backtest.tick_source import TickTable
 from core.market.model import CorporateAction
-from core.matching.model import FillMode
+from core.matching.model import BOOK_TYPES, FillMode, MatchingType
 
 SYMBOL_COLUMNS = ("symbol", "STOCK_NUM", "stock_num", "ts_code", "code")
 
@@ -31,6 +34,18 @@ class Series:
     actions: tuple[CorporateAction, ...]
     due: list[DueAction]
     terms: FillTerms
+    quotes: FillQuotes | None = None
+
+    @property
+    def ticks(self) -> dict[str, str]:
+        """The sha256 of the ticks that orders met, as a parameter of the run."""
+        return {"ticks": self.quotes.digest} if self.quotes is not None and self.quotes.digest else {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a result tells of the prices that orders met."""
+        unmet = 0 if self.quotes is None else self.quotes.unmet
+        return [f"{self.name}: orders could meet no price on {unmet} of {len(self.bars)} bars"] if unmet else []
 
     def holding(self, account: Account, request: RunRequest, *, gaps: NDArray[np.bool_] | None = None) -> Holding:
         """Open an empty holding of the instrument in an account."""
@@ -40,6 +55,7 @@ class Series:
             take_rights=request.take_rights,
             is_taxed=request.tax is DividendTax.CN_INDIVIDUAL,
             on_trade=request.on_trade,
+            quotes=self.quotes,
         )
         return Holding(self.name, self.bars, self.terms, account, options, gaps)
 
@@ -59,34 +75,57 @@ def prepare(request: RunRequest, wanted: Wanted) -> Series:
     """Read, check and look up. Raises `BarsInvalid`, `ColumnMissing`, `ListingUnknown` and their kin."""
     table = _table(request, wanted)
     listing = _listing(request, wanted, table)
-    bars = check_bars(
-        table,
-        date_column=request.date_column,
-        price_columns=request.price_columns,
-        start=request.start,
-        end=request.end,
-        max_bars=request.max_bars,
-        least_places=least_places(listing) if request.rules else 2,
-    )
-    if request.mode is FillMode.NEXT_OPEN and "open" not in bars.prices:
-        names = ", ".join(table.rows[0] if table.rows else table.columns)
-        column = (request.price_columns or {}).get("open", "open")
-        raise ColumnMissing(column=column, purpose='the price of fill="next_open"', columns=names)
+    name = _name(wanted, listing)
+    bars, ticks = _bars(request, table, listing, name)
+    model = request.slippage_model
     costs = CostSettings(
         rules=request.rules,
         commission_bps=request.commission_bps,
-        slippage_bps=request.slippage_bps,
+        slippage_bps=request.slippage_bps if model is None else model.bps,
         volume_limit=request.volume_limit,
+        slippage_steps=0 if model is None else model.steps,
+        usual_part=1.0 if request.matching_type in BOOK_TYPES else USUAL_PART,
+        has_volume=ticks is not None,
     )
+    terms = terms_for(bars, costs, listing if request.rules else None)
     actions = tuple(table.actions if wanted.actions is None else wanted.actions)
     return Series(
-        name=_name(wanted, listing),
+        name=name,
         bars=bars,
         listing=listing,
         actions=actions,
         due=due_actions(bars, actions),
-        terms=terms_for(bars, costs, listing if request.rules else None),
+        terms=terms,
+        quotes=fill_quotes(request, bars, terms, listing, ticks),
     )
+
+
+def _bars(
+    request: RunRequest, table: BarTable, listing: Listing | None, name: str
+) -> tuple[CheckedBars, TickTable | None]:
+    """Check the bars, in the places that the prices orders meet need, and read the ticks that are needed."""
+
+    def checked(places: int) -> CheckedBars:
+        return check_bars(
+            table,
+            date_column=request.date_column,
+            price_columns=request.price_columns,
+            start=request.start,
+            end=request.end,
+            max_bars=request.max_bars,
+            least_places=places,
+        )
+
+    places = least_places(listing) if request.rules else 2
+    bars = checked(max(places, VWAP_PLACES) if request.matching_type is MatchingType.VWAP else places)
+    ticks = ticks_for(request, name, bars)
+    if ticks is not None and ticks.places > bars.places:
+        bars = checked(ticks.places)
+    if request.matching_type is None and request.mode is FillMode.NEXT_OPEN and "open" not in bars.prices:
+        names = ", ".join(table.rows[0] if table.rows else table.columns)
+        column = (request.price_columns or {}).get("open", "open")
+        raise ColumnMissing(column=column, purpose='the price of fill="next_open"', columns=names)
+    return bars, ticks
 
 
 def benchmark_closes(request: RunRequest) -> tuple[NDArray[np.int64], NDArray[np.float64], list[dict[str, Any]]] | None:

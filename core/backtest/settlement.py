@@ -14,20 +14,19 @@ from numpy.typing import NDArray
 
 from core.backtest.bars import CheckedBars
 from core.backtest.corporate_actions import DividendLots, DueAction, entitlement
+from core.backtest.fill_quotes import BookQuotes, FillQuotes
+from core.backtest.order_tables import exact_sum, grown, terms_table
 from core.backtest.terms import FillTerms
 from core.matching import fill_kernel, order_kernel
 from core.matching import order_layout as at
 from core.matching.compiled import entry_point
-from core.matching.model import AMOUNT_PLACES, UNLIMITED, ReasonCode, Side
+from core.matching.model import AMOUNT_PLACES, UNLIMITED, ReasonCode
 from core.matching.rules_kernel import BUY, SELL
 
 Integers = NDArray[np.int64]
 UNIT: Final = 10**AMOUNT_PLACES
 FIRST_ROWS: Final = 256
 """Rows of a table to begin with; it doubles when it is full."""
-LOW_BITS: Final = 32
-
-
 Waiting = tuple[int, int, int, int, int, int]
 """An order that waits: its row of the table of orders from 0, side, kind, value, limit, and the bar it was given on."""
 
@@ -63,8 +62,8 @@ class Account:
 
     def make_room(self, fills: int = 1) -> None:
         """Let the tables hold every order given, and so many fills more."""
-        self.orders = _grown(self.orders, self.submitted)
-        self.ledger = _grown(self.ledger, self.fills + fills)
+        self.orders = grown(self.orders, self.submitted)
+        self.ledger = grown(self.ledger, self.fills + fills)
 
     def write_waiting(self) -> None:
         """Write down the orders that have not met a bar yet."""
@@ -80,22 +79,23 @@ class Account:
 
     def traded(self) -> int:
         """Return the value of all fills together."""
-        return _exact_sum(self.lines()[:, at.L_AMOUNT])
+        return exact_sum(self.lines()[:, at.L_AMOUNT])
 
     def charges(self) -> int:
         """Return all fees and taxes paid."""
-        return _exact_sum(self.lines()[:, at.L_FEES]) + _exact_sum(self.lines()[:, at.L_TAX])
+        return exact_sum(self.lines()[:, at.L_FEES]) + exact_sum(self.lines()[:, at.L_TAX])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldingOptions:
-    """How a holding treats what it is told. `price` is the column at which orders fill."""
+    """How a holding treats what it is told. `price` is the column at which orders fill, `quotes` what stands for it."""
 
     price: str = "open"
     carry_orders: bool = False
     take_rights: bool = False
     is_taxed: bool = False
     on_trade: Callable[[dict[str, Any]], object] | None = None
+    quotes: FillQuotes | None = None
 
 
 class Holding:
@@ -143,11 +143,11 @@ class Holding:
         self.state[[at.TODAY, at.USED_AT, at.ENTRY]] = at.NEVER
         self.state[at.NUMBER], self.state[at.CARRIES] = self.number, options.carry_orders
         self._view = memoryview(self.state)  # type: ignore[arg-type]
-        self.terms = _terms_table(terms, self.factor, self.divisor)
+        self.terms = terms_table(terms, self.factor, self.divisor)
         self.quotes = np.empty((at.QUOTE_SIZE, min(len(bars), at.HELD)), dtype=np.int64)
         self._columns: dict[int, Integers | int] = {
-            at.PRICE: bars.prices[options.price],
-            at.VOLUME: 0 if bars.volume is None else bars.volume,
+            at.PRICE: bars.prices[options.price] if options.quotes is None else options.quotes.price,
+            at.VOLUME: (0 if bars.volume is None else bars.volume) if options.quotes is None else options.quotes.volume,
             at.DOWN: terms.down,
             at.UP: terms.up,
             at.DATE: bars.days,
@@ -168,7 +168,9 @@ class Holding:
     @property
     def is_plain(self) -> bool:
         """True when an order needs nothing that is not compiled."""
-        return not self.options.is_taxed and self.options.on_trade is None
+        options = self.options
+        is_compiled = options.quotes is None or options.quotes.is_plain
+        return is_compiled and not options.is_taxed and options.on_trade is None
 
     @property
     def refusals(self) -> dict[str, int]:
@@ -259,6 +261,8 @@ def settle(placed: Sequence[tuple[Holding, int]], equity: Callable[[], int]) -> 
     account.write_waiting()
     waiting: list[tuple[Holding, int, Waiting]] = []
     for holding, index in placed:
+        if holding.options.quotes is not None and not holding.options.quotes.is_met(index):
+            continue
         orders, holding.queue[:] = holding.queue[:], []
         if orders:
             order_kernel.begin_bar(holding.state, holding.quote(at.DATE, index), index)
@@ -284,6 +288,9 @@ def _fill(holding: Holding, index: int, row: int, *, is_sale: bool) -> bool:
 
     Return True when it goes on to the next bar.
     """
+    quotes = holding.options.quotes
+    if quotes is not None and quotes.books is not None:
+        return _fill_from(quotes.books, holding, index, row, side=SELL if is_sale else BUY)
     account, tax = holding.account, 0
     tables = (holding.state, holding.terms, holding.quotes, index, row)
     if holding.options.is_taxed and is_sale:
@@ -292,6 +299,20 @@ def _fill(holding: Holding, index: int, row: int, *, is_sale: bool) -> bool:
     before = account.fills
     goes_on = order_kernel.fill_order(account.table, account.orders, account.ledger, *tables, tax)
     if account.fills > before:
+        _filled(holding, account.ledger[before : before + 1])
+    return bool(goes_on)
+
+
+def _fill_from(books: BookQuotes, holding: Holding, index: int, row: int, *, side: int) -> bool:
+    """Fill one order out of an order book. Return True when it goes on to the next bar."""
+    account, state, tax = holding.account, holding.state, 0
+    matched = books.match(side, account.table, account.orders, state, holding.terms, holding.quotes, index, row)
+    if holding.options.is_taxed and side == SELL and matched[2]:
+        tax = holding.lots.tax_of(matched[2], _date(holding, index))
+    before = account.fills
+    goes_on = order_kernel.book(account.table, account.orders[row], account.ledger, state, index, row, tax, matched)
+    if account.fills > before:
+        books.take(side, matched[2])
         _filled(holding, account.ledger[before : before + 1])
     return bool(goes_on)
 
@@ -371,30 +392,3 @@ def _take_rights(holding: Holding, rights: int, price: Decimal) -> int:
 def _date(holding: Holding, index: int) -> date:
     day: date = holding.bars.times[index].astype("datetime64[D]").item()
     return day
-
-
-def _grown(table: Integers, rows: int) -> Integers:
-    if rows <= len(table):
-        return table
-    grown = np.zeros((max(2 * len(table), rows), table.shape[1]), dtype=np.int64)
-    grown[: len(table)] = table
-    return grown
-
-
-def _exact_sum(column: Integers) -> int:
-    """Add up without an overflow: the parts of the numbers apart."""
-    high, low = int((column >> LOW_BITS).sum()), int((column & (2**LOW_BITS - 1)).sum())
-    return (high << LOW_BITS) + low
-
-
-def _terms_table(terms: FillTerms, factor: int, divisor: int) -> Integers:
-    """Put the rules into one row; tables of fewer rows than others are filled up with rows that mean nothing."""
-    charge_rows, tick_rows = max(map(len, terms.charges)), max(map(len, terms.ticks))
-    parts = [terms.settings, terms.lots, terms.rest_lots, np.array([factor, divisor, charge_rows, tick_rows])]
-    for charges, ticks in zip(terms.charges, terms.ticks, strict=True):
-        parts += [charges.ravel(), np.zeros(at.CHARGE_SIZE * (charge_rows - len(charges)), dtype=np.int64)]
-        parts += [ticks.ravel(), np.array([UNLIMITED, 1] * (tick_rows - len(ticks)), dtype=np.int64)]
-    return np.concatenate(parts)
-
-
-SIDES: Final = {BUY: Side.BUY, SELL: Side.SELL, at.NO_SIDE: None}

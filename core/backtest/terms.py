@@ -33,12 +33,20 @@ ONE_DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostSettings:
-    """What the caller says about costs: basis points, and the part of a bar's volume (None: as the rules say)."""
+    """What the caller says about costs: basis points, and the part of a bar's volume (None: as the rules say).
+
+    `slippage_steps` are price steps in place of basis points, `UNLIMITED` of them lead to the exchange's limit.
+    `usual_part` is the part of the volume where market rules hold and nothing is said. `has_volume`: orders meet a
+    volume that is not the bars' own.
+    """
 
     rules: MarketRules | None = None
     commission_bps: float = 0.0
-    slippage_bps: float = 0.0
+    slippage_bps: float | Decimal = 0.0
     volume_limit: float | None = None
+    slippage_steps: int = 0
+    usual_part: float = USUAL_PART
+    has_volume: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,7 @@ def terms_for(bars: CheckedBars, costs_asked: CostSettings, listing: Listing | N
     down, up = price_limits(bars, listing)
     lots = _lots(listing, firsts[0])
     settings = _settings(bars, costs_asked, numerators=(1, 1), denominator=1, slip=_rate(slip, "slippage_bps"))
+    settings[0] -= costs_asked.slippage_steps
     settings[-1] = rules.is_t_plus_one(
         listing.exchange, firsts[-1], kind=listing.kind, is_same_day_fund=listing.is_same_day_fund
     )
@@ -88,7 +97,7 @@ def terms_for(bars: CheckedBars, costs_asked: CostSettings, listing: Listing | N
     )
 
 
-def part_of(value: float, whole: int, *, name: str) -> Fraction:
+def part_of(value: float | Decimal, whole: int, *, name: str) -> Fraction:
     """Read a number of the caller as the decimal it was written as, divided by `whole`."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not 0 <= value < inf:
         raise ParameterInvalid(name=name, reason=f"{value!r} is not a number of zero or more")
@@ -128,8 +137,9 @@ def _settings(
     """Return slippage, numerators, unit factor and divisor, volume part (0: none), and no T+1."""
     limit = asked.volume_limit
     if limit is None:
-        limit = inf if asked.rules is None else USUAL_PART
-    part = 0 if limit == inf or bars.volume is None else _rate(part_of(limit, 1, name="volume_limit"), "volume_limit")
+        limit = inf if asked.rules is None else asked.usual_part
+    has_none = limit == inf or (bars.volume is None and not asked.has_volume)
+    part = 0 if has_none else _rate(part_of(limit, 1, name="volume_limit"), "volume_limit")
     if limit != inf and not 0 < limit <= 1:
         raise ParameterInvalid(name="volume_limit", reason="a part of the volume between 0 and 1, or infinity")
     factor, divisor = 10 ** max(0, AMOUNT_PLACES - bars.places), 10 ** max(0, bars.places - AMOUNT_PLACES)

@@ -8,8 +8,10 @@ from core.market.rules_model import Side
 
 __all__ = [
     "AMOUNT_PLACES",
+    "BOOK_TYPES",
     "NO_PRICE",
     "RATE",
+    "TICK_TYPES",
     "UNLIMITED",
     "AmountTooLarge",
     "ChargeColumn",
@@ -58,6 +60,14 @@ class MatchingType(StrEnum):
     NEXT_TICK_BEST_OWN = "next_tick_best_own"
     NEXT_TICK_BEST_COUNTERPARTY = "next_tick_best_counterparty"
     COUNTERPARTY_OFFER = "counterparty_offer"
+
+
+BOOK_TYPES: Final = frozenset(
+    {MatchingType.NEXT_TICK_BEST_OWN, MatchingType.NEXT_TICK_BEST_COUNTERPARTY, MatchingType.COUNTERPARTY_OFFER}
+)
+"""The matching types whose prices are in order books."""
+TICK_TYPES: Final = BOOK_TYPES | {MatchingType.NEXT_TICK_LAST}
+"""The matching types whose prices are in no bar."""
 
 
 class Slippage(StrEnum):
