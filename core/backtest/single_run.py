@@ -42,7 +42,7 @@ def run_single(
     run.run()
     curve, trades = _curve(request, holding), trades_of(account.lines(), series.bars)
     performance = _measured(request, series, account, curve, trades, benchmark)
-    parameters = request.parameters(asset=asset, filter_value=filter_value, symbol=series.name)
+    parameters = request.parameters(asset=asset, filter_value=filter_value, symbol=series.name, **series.ticks)
     mark = fingerprint([series], [code], parameters, benchmark)
     metrics, undefined = metrics_of(performance, mark)
     result = BacktestResult(
@@ -54,7 +54,7 @@ def run_single(
         performance=performance,
         parameters=parameters,
         log=run.context._log,  # noqa: SLF001 - the driver's side of the context
-        warnings=[str(warning) for warning in performance.warnings],
+        warnings=[*map(str, performance.warnings), *series.notes],
         benchmark=benchmark[2] if benchmark else [],
         simulated=series.bars.table.simulated,
         sink=current_ports().sink,
