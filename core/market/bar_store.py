@@ -57,6 +57,7 @@ class MarketStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._manifest = folder / MANIFEST
         self._lock = FolderLock(folder)
         self._guard = threading.Lock()
         self._seen: tuple[object, Manifest] | None = None
@@ -66,7 +67,7 @@ class MarketStore:
     def manifest(self) -> Manifest:
         """Return the state in force. Costs one `stat` when nothing changed."""
         try:
-            status = (self.folder / MANIFEST).stat()
+            status = self._manifest.stat()
         except FileNotFoundError:
             return Manifest()
         mark = (status.st_ino, status.st_mtime_ns, status.st_size)
