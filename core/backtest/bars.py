@@ -1,44 +1,26 @@
 """Bars checked before the run and turned into whole numbers of the series' own power of ten."""
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.backtest.dates import Moments, day_of, moments_of, numbers_of
-from core.backtest.model import Bar, BarTable
+from core.backtest.dates import Moments, day_of, moments_of, numbers_of, texts_of
+from core.backtest.model import BarTable
 from core.backtest.problems import BarsInvalid, BarsMissing, ColumnMissing, TooManyBars
 from core.matching import column_kernel
 
 Integers = NDArray[np.int64]
-DAY: Final = 10
-"""Characters of a day."""
 SECONDS: Final = 19
 """Characters of a moment to the second."""
 PRICES: Final = ("open", "high", "low", "close")
 FIELDS: Final = (*PRICES, "volume")
 PLACES: Final = (2, 3, 4, 6, 8)
 """Powers of ten tried for the prices of a series, finest last."""
-
-
-class MadeBar(Bar):
-    """A bar made of an iterable without a Python frame in between, as the engine makes them."""
-
-    __slots__ = ()
-    __new__ = tuple.__new__  # type: ignore[assignment]
-
-    def __reduce__(self) -> tuple[type[Bar], tuple[Any, ...]]:
-        """Copy and pickle as the plain kind."""
-        return Bar, tuple(self)
-
-
-MadeBar.__name__ = MadeBar.__qualname__ = "Bar"
 LARGEST: Final = 2**53
 """Beyond it a float no longer holds every whole number."""
 
@@ -59,13 +41,6 @@ class CheckedBars:
     spelled_dates: Any = field(repr=False)
     table: BarTable = field(repr=False)
     row_offset: int = 0
-    row_kind: Callable[[int], Any] | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        """Make the kind of the table's rows."""
-        if self.row_kind is None:
-            kind = type("RawRow", (RawRow,), {"__slots__": (), "columns": self.table.columns})
-            object.__setattr__(self, "row_kind", kind)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -86,21 +61,15 @@ class CheckedBars:
         """Return a stretch of dates as the data spells them."""
         part = self.spelled_dates[start + self.row_offset : stop + self.row_offset]
         if isinstance(part, np.ndarray) and part.dtype.kind == "M":
-            return _texts(part)
+            return texts_of(part)
         values = part.tolist() if isinstance(part, np.ndarray) else part
         return [value if isinstance(value, str) else str(value) for value in values]
 
     def dts_at(self, places: Integers) -> list[str]:
         """Return the dates of some bars as the data spells them."""
         if isinstance(self.spelled_dates, np.ndarray) and self.spelled_dates.dtype.kind == "M":
-            return _texts(self.spelled_dates[places + self.row_offset]) if len(places) else []
+            return texts_of(self.spelled_dates[places + self.row_offset]) if len(places) else []
         return [self.dt(place) for place in places.tolist()]
-
-    def build(self, start: int, stop: int) -> Iterator[Bar]:
-        """Make the bars of a stretch."""
-        columns = [self._floats(name, start, stop) for name in PRICES]
-        volume = repeat(None) if self.volume is None else self.volume[start:stop].tolist()
-        return map(MadeBar, zip(self.dts(start, stop), *columns, volume, self._raw(start, stop), strict=False))
 
     def column(self, name: str) -> Any | None:
         """Return a further column of the data, cut to the bars; None when there is none."""
@@ -111,49 +80,6 @@ class CheckedBars:
                 return None
             return _values(table.rows[stretch], name)
         return table.columns[name][stretch] if name in table.columns else None
-
-    def _floats(self, name: str, start: int, stop: int) -> Any:
-        if name not in self.prices:
-            return repeat(None)
-        return (self.prices[name][start:stop] / 10**self.places).tolist()
-
-    def _raw(self, start: int, stop: int) -> Any:
-        if self.table.rows is not None:
-            return self.table.rows[start + self.row_offset : stop + self.row_offset]
-        return map(self.row_kind or RawRow, range(start + self.row_offset, stop + self.row_offset))
-
-
-class RawRow(int):
-    """A row of columns as a read-only mapping. It is the row's number, for nothing else is made as fast.
-
-    Each table has its own kind of rows, which knows the `columns`.
-    """
-
-    __slots__ = ()
-    columns: Mapping[str, Any] = MappingProxyType({})
-
-    def __getitem__(self, name: Any) -> Any:
-        value = self.columns[name][int(self)]
-        return value.item() if isinstance(value, np.generic) else value
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.columns)
-
-    def __len__(self) -> int:
-        return len(self.columns)
-
-    def __bool__(self) -> bool:
-        return bool(self.columns)
-
-    def __repr__(self) -> str:
-        return repr({name: self[name] for name in self})
-
-    __str__ = __repr__
-    keys, values, items, get = Mapping.keys, Mapping.values, Mapping.items, Mapping.get
-    __contains__, __eq__, __hash__ = Mapping.__contains__, Mapping.__eq__, int.__hash__
-
-
-Mapping.register(RawRow)
 
 
 def table_of(given: object) -> BarTable:
@@ -334,13 +260,3 @@ def _volume(values: NDArray[np.float64], inside: slice, dates: Any) -> Integers:
 def _invalid(place: int, inside: slice, dates: Any, reason: str) -> BarsInvalid:
     row = inside.start + place
     return BarsInvalid(row=row + 1, when=str(dates[row]), reason=reason)
-
-
-def _texts(moments: Moments) -> list[str]:
-    """Spell moments: days as `2024-01-05`, minutes as `2024-01-05 09:31:00`."""
-    days = moments.astype("datetime64[D]")
-    seconds = (moments - days).astype("timedelta64[s]").astype(np.int64)
-    letters = np.empty((len(moments), SECONDS if moments.dtype != days.dtype else DAY), dtype=np.uint32)
-    column_kernel.spell(numbers_of(days), seconds, letters)
-    texts: list[str] = letters.view(f"U{letters.shape[1]}").ravel().tolist()
-    return texts

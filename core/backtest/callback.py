@@ -9,6 +9,7 @@ from typing import Final
 from core.backtest.context import Context
 from core.backtest.corporate_actions import DueAction
 from core.backtest.history import BLOCK, HistoryWriter
+from core.backtest.made_bars import BarMaker
 from core.backtest.model import Bar
 from core.backtest.problems import StrategyInvalid
 from core.backtest.settlement import Holding, apply_action, pay_owed, settle, settle_order
@@ -17,6 +18,8 @@ from core.clock import Clock
 from core.matching import order_layout as at
 from core.matching.model import FillMode
 
+PLACES: Final = tuple(range(BLOCK))
+"""Places in a block, made once: a number made anew for every bar is a part of its time."""
 NEVER_RUNS: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
@@ -65,7 +68,8 @@ class CallbackRun:
         self.hooks = hooks_of(strategy)
         self.due = list(due)
         size = len(holding.bars)
-        self.writer = HistoryWriter(holding.bars.build, size=size, longest=options.max_history)
+        self.build = BarMaker(holding.bars).build
+        self.writer = HistoryWriter(self.build, size=size, longest=options.max_history)
         self.context = Context(holding, self.writer.history, initial=holding.account.cash)
         self.settle_at = self._quick()
         self.hook = "on_start"
@@ -86,7 +90,7 @@ class CallbackRun:
                 holding.load(start)
                 self._events(start)
                 self.context._begin(start)  # noqa: SLF001 - the driver's side of the context
-                block = list(holding.bars.build(start, stop))
+                block = list(self.build(start, stop))
                 if start < self.options.warmup_bars:
                     self._warm_up(block)
                 elif self.options.fill is FillMode.NEXT_OPEN:
@@ -133,13 +137,13 @@ class CallbackRun:
 
     def _warm_up(self, block: list[Bar]) -> None:
         now, append = self.context._now, self.writer.append  # noqa: SLF001 - the driver's side of the context
-        for now[0], bar in enumerate(block):
+        for now[0], bar in zip(PLACES, block, strict=False):
             append(bar)
 
     def _next_open(self, block: list[Bar], start: int) -> None:
         context, append, on_bar, queue = self.context, self.writer.append, self.hooks.on_bar, self.holding.queue
         now, settle_at = context._now, self.settle_at  # noqa: SLF001 - the driver's side of the context
-        for place, bar in enumerate(block):
+        for place, bar in zip(PLACES, block, strict=False):
             if queue:
                 settle_at(start + place)
             now[0] = place
@@ -149,7 +153,7 @@ class CallbackRun:
     def _this_close(self, block: list[Bar], start: int) -> None:
         context, append, on_bar, queue = self.context, self.writer.append, self.hooks.on_bar, self.holding.queue
         now, settle_at = context._now, self.settle_at  # noqa: SLF001 - the driver's side of the context
-        for place, bar in enumerate(block):
+        for place, bar in zip(PLACES, block, strict=False):
             now[0] = place
             append(bar)
             on_bar(bar, context)

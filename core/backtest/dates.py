@@ -13,6 +13,7 @@ from core.matching import column_kernel
 Moments = NDArray[np.datetime64]
 COMPACT: Final = 8
 ISO_DAY: Final = 10
+ISO_SECOND: Final = 19
 HEAD: Final = 1_000
 """Moments looked at first, where all might be asked for a time of day."""
 DAY: Final = "datetime64[D]"
@@ -71,6 +72,17 @@ def numbers_of(days: Moments) -> NDArray[np.int64]:
     moments = np.ascontiguousarray(days if is_whole else days.astype(MILLISECOND, copy=False)).view(np.int64)
     column_kernel.day_numbers(moments, 1 if is_whole else DAY_MILLISECONDS, numbers)
     return numbers
+
+
+def texts_of(moments: Moments) -> list[str]:
+    """Spell moments: days as `2024-01-05`, minutes as `2024-01-05 09:31:00`."""
+    if not len(moments):
+        return []
+    is_whole = moments.dtype == np.dtype(DAY)
+    exact = np.ascontiguousarray(moments if is_whole else moments.astype(MILLISECOND, copy=False))
+    letters = np.empty((len(exact), (ISO_DAY if is_whole else ISO_SECOND) + 1), dtype=np.uint8)
+    column_kernel.spell(exact.view(np.int64), numbers_of(exact), letters)
+    return letters.tobytes()[:-1].decode("ascii").split("\n")
 
 
 def _read(texts: list[Any]) -> Moments:

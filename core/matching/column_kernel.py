@@ -9,13 +9,13 @@ from core.matching.compiled import compiled
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Letters = NDArray[np.uint32]
 Bytes = NDArray[np.uint8]
 EXACT: Final = 2.0**53
 """Beyond it a float no longer holds every whole number."""
 ZERO: Final = 48
 HYPHEN: Final = 45
 SPACE: Final = 32
+LINE_FEED: Final = 10
 COLON: Final = 58
 DAY_LETTERS: Final = 10
 
@@ -69,17 +69,21 @@ def day_numbers(moments: Integers, per_day: int, out: Integers) -> None:
 
 
 @compiled
-def write_pair(letters: Letters, start: int, number: int) -> None:
+def write_pair(letters: Bytes, start: int, number: int) -> None:
     """Write a number below 100 into two letters."""
     tens = number // 10
     letters[start], letters[start + 1] = ZERO + tens, ZERO + number - tens * 10
 
 
 @compiled
-def spell(days: Integers, seconds: Integers, out: Letters) -> None:
-    """Spell days YYYYMMDD as `2024-01-05`, and where `out` has room for it the second of the day: `... 09:31:00`."""
+def spell(moments: Integers, days: Integers, out: Bytes) -> None:
+    """Spell days YYYYMMDD as `2024-01-05`, and where `out` has room for it the time of the day: `... 09:31:00`.
+
+    A line feed ends each row. With times, `moments` are milliseconds.
+    """
     for row in range(days.size):
         letters = out[row]
+        letters[letters.size - 1] = LINE_FEED
         if row > 0 and days[row] == days[row - 1]:
             for place in range(DAY_LETTERS):
                 letters[place] = out[row - 1, place]
@@ -89,11 +93,13 @@ def spell(days: Integers, seconds: Integers, out: Letters) -> None:
             write_pair(letters, 5, days[row] // 100 % 100)
             write_pair(letters, 8, days[row] % 100)
             letters[4], letters[7] = HYPHEN, HYPHEN
-        if letters.size > DAY_LETTERS:
-            minutes = seconds[row] // 60
-            write_pair(letters, 11, minutes // 60)
-            write_pair(letters, 14, minutes % 60)
-            write_pair(letters, 17, seconds[row] - minutes * 60)
+        if letters.size > DAY_LETTERS + 1:
+            second = moments[row] // 1_000 % 86_400
+            minute = second // 60
+            hour = minute // 60
+            write_pair(letters, 11, hour)
+            write_pair(letters, 14, minute - hour * 60)
+            write_pair(letters, 17, second - minute * 60)
             letters[10], letters[13], letters[16] = SPACE, COLON, COLON
 
 

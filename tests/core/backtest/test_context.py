@@ -12,6 +12,7 @@ import pytest
 from core.backtest.api import backtest
 from core.backtest.context import Context
 from core.backtest.history import BLOCK
+from core.backtest.made_bars import RawRow
 from core.backtest.model import Bar
 from core.backtest.problems import StrategyFailed
 from tests.support.backtest_rows import walk
@@ -79,14 +80,51 @@ def test_rows_of_columns_are_mappings() -> None:
     assert repr(row).startswith("{'trade_date': datetime")
 
 
-def test_bars_are_named_tuples_that_can_be_kept() -> None:
+@pytest.mark.parametrize("kind", [walk, columns])
+def test_bars_are_named_tuples_that_can_be_kept(kind: Any) -> None:
     found: list[Bar] = []
-    backtest(lambda bar, _: found.append(bar), bars=walk(2))
+    backtest(lambda bar, _: found.append(bar), bars=kind(2))
     bar = found[0]
     assert isinstance(bar, Bar)
-    assert copy.copy(bar) == pickle.loads(pickle.dumps(bar)) == bar == tuple(bar)
+    assert copy.copy(bar) == pickle.loads(pickle.dumps(bar)) == bar == tuple(bar) == bar[:]
+    assert bar != found[1]
+    assert bar != (*bar[:-1], None)
     assert bar._replace(close=1.5).close == 1.5
-    assert repr(bar).startswith("Bar(dt=")
+    assert repr(bar).startswith("Bar(dt='2")
+    assert repr(copy.copy(bar)) == repr(bar)
+
+
+def test_bars_of_columns_are_spelled_when_somebody_looks() -> None:
+    size = 20_000
+    bars, found = columns(size), []
+
+    def strategy(bar: Bar, ctx: Context) -> None:
+        place = len(ctx.history) - 1
+        if place % 977 == 0 or place == size - 1:
+            dt, opened, _, _, close, volume, raw = bar
+            assert (
+                (dt, opened, close, volume) == (bar.dt, bar[1], bar.close, None) == (bar[0], bar.open, bar[-3], bar[5])
+            )
+            assert dt == str(bars["trade_date"][place])[:19].replace("T", " ") == next(iter(bar)) == bar._asdict()["dt"]
+            assert raw["mood"] == bars["mood"][place] == bar[6]["mood"] == bar.raw["mood"]
+            assert ctx.history[0].dt == "2024-01-02 09:31:00"
+            found.append(place)
+
+    backtest(strategy, bars=bars)
+    assert found[-1] == size - 1
+    backtest(lambda bar, _: found.append((bar.dt, bar.raw["mood"])), bars=bars, start="20240103", end="20240103")
+    assert found[-1] == ("2024-01-03 23:59:00", float(bars["mood"][869 + 1439]))
+    assert pickle.loads(pickle.dumps(RawRow(bars, 3))) == dict(RawRow(bars, 3))
+
+
+@pytest.mark.parametrize("step", [0.01, 1.37])
+def test_prices_of_bars_are_those_of_the_data(step: float) -> None:
+    """A narrow range of prices is made floats once for all bars, a wide one bar by bar."""
+    close = np.round(10 + np.random.default_rng(3).permutation(500) * step, 2)
+    seen: list[float] = []
+    flat = dict.fromkeys(("open", "high", "low", "close"), close)
+    backtest(lambda bar, _: seen.append(bar.close), bars=columns(500) | flat)
+    assert seen == close.tolist()
 
 
 def test_more_orders_than_a_table_begins_with() -> None:

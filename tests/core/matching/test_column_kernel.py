@@ -40,9 +40,13 @@ def test_read_days_refuses(text: str) -> None:
 
 
 def test_spell() -> None:
-    letters = np.empty((2, 19), dtype=np.uint32)
-    kernel.spell(np.array([20240105, 20240105]), np.array([34_260, 86_399]), letters)
-    assert letters.view("U19").ravel().tolist() == ["2024-01-05 09:31:00", "2024-01-05 23:59:59"]
+    moments = np.array(["2024-01-05T09:31:00.999", "2024-01-05T23:59:59", "1969-12-31T23:59:58"], dtype="M8[ms]")
+    letters = np.empty((3, 20), dtype=np.uint8)
+    kernel.spell(moments.view(np.int64), np.array([20240105, 20240105, 19691231]), letters)
+    assert bytes(letters) == b"2024-01-05 09:31:00\n2024-01-05 23:59:59\n1969-12-31 23:59:58\n"
+    letters = np.empty((2, 11), dtype=np.uint8)
+    kernel.spell(np.array([0, 1]), np.array([19700101, 19700102]), letters)
+    assert bytes(letters) == b"1970-01-01\n1970-01-02\n"
 
 
 @pytest.mark.parametrize(
