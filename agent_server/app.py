@@ -38,9 +38,16 @@ log = structlog.get_logger("agent_server")
 
 
 def create_app(
-    services: "Services", registry: "Registry", dispatcher: "Dispatcher", *, model: "ModelClient | None" = None
+    services: "Services",
+    registry: "Registry",
+    dispatcher: "Dispatcher",
+    *,
+    model: "ModelClient | None" = None,
+    kernels: Callable[[], str] | None = None,
 ) -> FastAPI:
     """Return the application of a desk. The caller opens and closes the services; `model` answers in the chat.
+
+    `kernels` tells how far the engine's kernels are compiled.
 
     Raises `SettingInvalid` when the settings name a model that cannot be used.
     """
@@ -58,7 +65,7 @@ def create_app(
         users.router(desk),
         public.router(desk),
         presets.router(desk),
-        health.router(desk, metrics),
+        health.router(desk, metrics, kernels),
         chat_routes.router(desk, chat),
     ]
     site = pages.Site(desk)

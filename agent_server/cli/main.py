@@ -24,6 +24,7 @@ from agent_server.cli import (
     sweep_command,
     token_command,
     user_command,
+    warm_up_command,
     worker_command,
 )
 from agent_server.cli.context import Invocation
@@ -75,6 +76,7 @@ app.command("demo")(demo_command.demo)
 app.command("skill-md")(skill_md_command.skill_md)
 sweep_command.app.command("run")(backtest_command.backtest)
 sweep_command.app.command("panel")(panel_command.panel)
+sweep_command.app.command("warm-up")(warm_up_command.warm_up)
 app.add_typer(
     sweep_command.app,
     name="backtest",

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,6 +15,7 @@ from agent_server.cli.context import FAILED, fail, settings_of
 
 if TYPE_CHECKING:
     from agent_server.desk import Desk
+    from agent_server.kernels import Kernels
     from agent_server.starting import App
     from core.settings import Settings
 
@@ -44,7 +45,7 @@ def serve(
     has_worker = settings.worker if worker is None else worker
     settings = replace(settings, host=host or settings.host, port=port or settings.port, worker=has_worker)
     with listen(settings) as listener:
-        failure = serve_until_stopped(settings, listener)
+        failure = serve_until_stopped(settings, listener, kernels=kernels_of(ctx, settings))
     if failure is not None:
         fail(f"The desk could not be opened: {failure}", FAILED)
 
@@ -63,7 +64,18 @@ def listen(settings: "Settings") -> socket.socket:
         fail(f"Cannot listen at {settings.host}:{settings.port}: {reason}. {ADVICE}", FAILED)
 
 
-def serve_until_stopped(settings: "Settings", listener: socket.socket) -> BaseException | None:
+def kernels_of(ctx: typer.Context, settings: "Settings") -> "Kernels":
+    """Return what knows about the kernels of this machine, and compiles them where the settings say so."""
+    from agent_server.kernels import Kernels  # noqa: PLC0415 - keeps --help fast
+    from core.clock import SystemClock  # noqa: PLC0415 - keeps --help fast
+
+    chosen = ctx.obj.environment.get("NUMBA_CACHE_DIR", "")
+    return Kernels(SystemClock(), is_wanted=settings.warm_kernels, chosen_folder=chosen)
+
+
+def serve_until_stopped(
+    settings: "Settings", listener: socket.socket, *, kernels: "Kernels | None" = None
+) -> BaseException | None:
     """Answer at once, open the desk behind the port, and return why that failed, or None after an orderly stop."""
     import uvicorn  # noqa: PLC0415 - keeps --help fast
 
@@ -72,7 +84,7 @@ def serve_until_stopped(settings: "Settings", listener: socket.socket) -> BaseEx
 
     configure(settings.log_format)
     typer.echo(f"dingpan listens at {settings.base_url} (desk: {settings.home})")
-    app = StartingApp(lambda: open_app(settings), on_failure=lambda: setattr(server, "should_exit", True))
+    app = StartingApp(lambda: open_app(settings, kernels), on_failure=lambda: setattr(server, "should_exit", True))
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -95,7 +107,7 @@ def serve_until_stopped(settings: "Settings", listener: socket.socket) -> BaseEx
 
 
 @asynccontextmanager
-async def open_app(settings: "Settings") -> AsyncIterator["App"]:
+async def open_app(settings: "Settings", kernels: "Kernels | None" = None) -> AsyncIterator["App"]:
     """Import and open the desk and its application; imports run in a thread so that the port goes on answering."""
     import asyncio  # noqa: PLC0415 - keeps --help fast
 
@@ -103,8 +115,8 @@ async def open_app(settings: "Settings") -> AsyncIterator["App"]:
     from agent_server.starting import running  # noqa: PLC0415 - keeps --help fast
 
     async with open_desk(settings) as desk:
-        app = create_app(desk.services, desk.registry, desk.dispatcher)
-        async with running(app) as started:
+        app = create_app(desk.services, desk.registry, desk.dispatcher, kernels=kernels.told if kernels else None)
+        async with running(app) as started, kernels.compiling() if kernels else nullcontext():
             yield started
 
 

@@ -3,12 +3,17 @@
 import asyncio
 import signal
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import typer
 
 from agent_server.cli.context import NOT_FOUND, fail, is_set_up, refuse, settings_of
+from agent_server.cli.serve_command import kernels_of
 from core.errors import DeskError
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from agent_server.kernels import Kernels
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -25,12 +30,12 @@ def worker(ctx: typer.Context) -> None:
     if not is_set_up(settings):
         fail(f"There is no desk at {settings.home}. Make one with 'dingpan user add' or 'dingpan demo'.", NOT_FOUND)
     try:
-        asyncio.run(_work_until_stopped(settings))
+        asyncio.run(_work_until_stopped(settings, kernels_of(ctx, settings)))
     except DeskError as error:
         refuse(error)
 
 
-async def _work_until_stopped(settings: Settings) -> None:
+async def _work_until_stopped(settings: Settings, kernels: "Kernels") -> None:
     from agent_server.log_output import configure  # noqa: PLC0415 - keeps --help fast
     from agent_server.opening import open_desk  # noqa: PLC0415 - keeps --help fast
     from agent_server.worker import worker_of  # noqa: PLC0415 - keeps --help fast
@@ -43,4 +48,5 @@ async def _work_until_stopped(settings: Settings) -> None:
             loop.add_signal_handler(name, task.cancel)
         typer.echo(f"dingpan works on the runs of {settings.home}")
         with suppress(asyncio.CancelledError):
-            await task
+            async with kernels.compiling():
+                await task

@@ -1,6 +1,7 @@
 """Is it alive, is it ready, how busy is it: for whoever runs the desk."""
 
 import hmac
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import APIRouter
@@ -49,8 +50,8 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-def router(desk: Desk, metrics: Metrics) -> APIRouter:
-    """Return the routes for the operator."""
+def router(desk: Desk, metrics: Metrics, kernels: Callable[[], str] | None = None) -> APIRouter:
+    """Return the routes for the operator. A desk whose `kernels` are still compiled is ready, its backtests wait."""
     routes = APIRouter(tags=["health"])
     mark = mark_of(desk.services.settings)
 
@@ -62,6 +63,8 @@ def router(desk: Desk, metrics: Metrics) -> APIRouter:
     async def readyz() -> Response:
         checks = await check(desk)
         is_ready = all(value == "ok" for value in checks.values())
+        if kernels is not None:
+            checks["kernels"] = kernels()
         body = {"status": READY if is_ready else NOT_READY, "checks": checks, "desk": mark}
         return json_response(body, status=200 if is_ready else 503, headers={"Cache-Control": "no-store"})
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -28,7 +29,8 @@ def free_port() -> int:
 
 def environment(home: Path, port: int, **more: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DINGPAN_")}
-    return inherited | {"DINGPAN_HOME": str(home), "DINGPAN_PORT": str(port)} | more
+    ours = {"DINGPAN_HOME": str(home), "DINGPAN_PORT": str(port), "DINGPAN_WARM_KERNELS": "false"}
+    return inherited | ours | more
 
 
 def ask(port: int, path: str) -> tuple[int, dict]:
@@ -71,14 +73,21 @@ def wait_for(port: int, path: str, process: subprocess.Popen[str], seconds: floa
 
 def test_the_server_starts_answers_and_stops_in_order(tmp_path: Path) -> None:
     port = free_port()
-    with server(tmp_path, port) as process:
+    cold = {"DINGPAN_WARM_KERNELS": "true", "NUMBA_CACHE_DIR": str(tmp_path / "kernels")}
+    with server(tmp_path, port, **cold) as process:
         assert wait_for(port, "/healthz", process) == {"status": "alive"}
         assert wait_for(port, "/readyz", process)["status"] == "ready"
         status, body = ask(port, "/agent/skills?skillId=auth.token.introspect")
         assert (status, body["data"][0]["skillId"]) == (200, "auth.token.introspect")
+        while ask(port, "/readyz")[1]["checks"]["kernels"].startswith(("not looked at", "compiling (starting")):
+            time.sleep(0.05)
+        assert re.fullmatch(r"compiling \(\d+ of \d+, \d+ s\)", ask(port, "/readyz")[1]["checks"]["kernels"])
+        compilers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
     assert "Traceback" not in errors
+    assert len(compilers) == 1
+    assert not Path(f"/proc/{compilers[0]}").exists(), "the process that compiles kernels outlived its server"
     assert (tmp_path / "desk.sqlite3").exists()
     assert not (tmp_path / "desk.sqlite3-wal").exists(), "the database was not closed in order"
 

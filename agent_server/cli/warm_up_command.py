@@ -1,0 +1,61 @@
+"""`dingpan backtest warm-up`: compile the engine's kernels now, so that no backtest has to wait for that."""
+
+import json
+import os
+import sys
+import threading
+from typing import Annotated, Final
+
+import typer
+
+from agent_server.cli.context import FAILED, AsJson, fail, refuse
+from core.errors import DeskError
+
+LOWEST: Final = 19
+
+
+def warm_up(
+    background: Annotated[
+        bool, typer.Option("--background", hidden=True, help="Lowest priority; end when standard input closes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compile what backtests, panels and sweeps need, once for each release, machine and Python; a minute or two.
+
+    The server does that by itself after its start (/readyz says how far it is) unless DINGPAN_WARM_KERNELS=false. It is
+    kept beside the program, or in NUMBA_CACHE_DIR. Repeating it changes nothing.
+
+    Example: dingpan backtest warm-up
+    """
+    if background:
+        os.nice(LOWEST)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    from core.backtest.warm_up import warm_up as compile_all  # noqa: PLC0415 - keeps --help fast
+
+    try:
+        has_compiled = compile_all(_tell_program if as_json else _tell_person)
+    except DeskError as error:
+        refuse(error)
+    except OSError as error:
+        fail(f"The kernels cannot be kept: {error}.", FAILED)
+    if not as_json:
+        typer.echo("The kernels are ready." if has_compiled else "The kernels were ready.")
+
+
+def _tell_program(done: int, total: int, step: str) -> None:
+    """Write one line of JSON; the step is empty at the end."""
+    from core.backtest.warm_up import WAITING  # noqa: PLC0415 - keeps --help fast
+
+    told = {"done": done, "total": total, "step": step, "waiting": step == WAITING}
+    typer.echo(json.dumps(told))
+
+
+def _tell_person(done: int, total: int, step: str) -> None:
+    if step:
+        typer.echo(f"{done}/{total} {step} ...", err=True)
+
+
+def _end_with_parent() -> None:
+    """End at once when whoever started this process is gone: it holds the other end of standard input."""
+    sys.stdin.buffer.read()
+    os._exit(1)
