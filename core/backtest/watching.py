@@ -3,7 +3,7 @@
 import ctypes
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from core.backtest.problems import RunStopped, StrategyFailed
 from core.clock import Clock
 
 CHECK_SECONDS: Final = 0.1
+AGAIN_SECONDS: Final = 0.25
 TOLD: Final = 1_024
 """Bars between two words of progress; a part of the blocks in which bars are made."""
 ENGINE: Final = str(Path(__file__).parent.parent)
@@ -21,7 +22,7 @@ PAGE: Final = 4096
 
 
 class Interrupt(BaseException):
-    """Thrown into the strategy's thread; no `except Exception` of a strategy catches it."""
+    """Thrown into the strategy's thread, again and again: no `except Exception` catches it, and a bare one not all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Watch:
         *,
         total: int,
         where: Callable[[], tuple[str, int, str]],
-        log: Sequence[str],
+        log: Iterable[str],
         progress: Callable[[Progress], object] | None = None,
     ) -> None:
         self._clock, self._limits, self._total, self._where, self._log = clock, limits, total, where, log
@@ -78,9 +79,9 @@ class Watch:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
-            if self._reason is not None and not isinstance(error, Interrupt):
+            if self._reason is not None:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), None)
-        if isinstance(error, Interrupt):
+        if self._reason is not None:
             _, bar, when = self._where()
             raise RunStopped(bar=bar, when=when, reason=self._reason, log=list(self._log)[-100:]) from None
         if isinstance(error, Exception):
@@ -110,8 +111,15 @@ class Watch:
             elif limits.memory_mb is not None and _memory_mb() - memory_at_start > limits.memory_mb:
                 self._reason = f"it needed more than {limits.memory_mb:g} MB"
             if self._reason is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(target), ctypes.py_object(Interrupt))
+                self._interrupt(target)
                 return
+
+    def _interrupt(self, target: int) -> None:
+        """Interrupt the strategy's thread until the run ends: a bare `except` swallows it."""
+        ended = False
+        while not ended:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(target), ctypes.py_object(Interrupt))
+            ended = self._ended.wait(AGAIN_SECONDS)
 
 
 def _memory_mb() -> float:

@@ -166,6 +166,21 @@ def test_errors_of_hooks_are_told_too(hook: str) -> None:
     assert len(caught.value.data["log"]) == (0 if hook == "on_start" else 3)
 
 
+def test_a_portfolio_that_fails_tells_what_was_logged() -> None:
+    def first(bar: Any, ctx: Any) -> None:
+        ctx.log("first")
+
+    def second(bar: Any, ctx: Any) -> None:
+        ctx.log("second")
+        assert len(ctx.history) < 2
+
+    with pytest.raises(StrategyFailed) as caught:
+        backtest_portfolio({"a": first, "b": second}, bars=dict.fromkeys("ab", rows_of(GOOD)))
+    assert caught.value.data["hook"] == "on_bar of b"
+    told = [f"{day} {name}" for name in ("first", "second") for day in ("2024-01-02", "2024-01-03")]
+    assert caught.value.data["log"] == told
+
+
 @pytest.mark.parametrize("strategy", [None, 5, "buy low"])
 def test_what_is_no_strategy_is_refused(strategy: object) -> None:
     with pytest.raises(StrategyInvalid):
@@ -199,6 +214,22 @@ def test_a_strategy_that_never_returns_is_stopped() -> None:
         backtest(endless, bars=rows_of(GOOD), limits=RunLimits(time_seconds=0.05))
     assert (caught.value.data["bar"], caught.value.data["when"]) == (1, "2024-01-03")
     assert caught.value.data["log"] == ["2024-01-02 here", "2024-01-03 here"]
+
+
+def test_a_strategy_that_swallows_everything_is_stopped() -> None:
+    turns = iter(range(2))
+
+    def stubborn(bar: Any, ctx: Any) -> None:
+        for _ in turns:
+            try:
+                while True:
+                    pass
+            except:  # noqa: E722 - as people write it
+                ctx.log("went on")
+
+    with pytest.raises(RunStopped) as caught:
+        backtest(stubborn, bars=rows_of(GOOD), limits=RunLimits(time_seconds=0.05))
+    assert caught.value.data["log"] == ["2024-01-02 went on"] * 2
 
 
 def test_a_strategy_that_eats_the_memory_is_stopped() -> None:
