@@ -16,6 +16,7 @@ from core.backtest.callback import Hooks, hooks_of
 from core.backtest.context import Context
 from core.backtest.fingerprint import fingerprint
 from core.backtest.history import BLOCK, HistoryWriter
+from core.backtest.made_bars import BarMaker
 from core.backtest.model import Bar, Listing
 from core.backtest.order_list import OrderList
 from core.backtest.outcome import AccountCurve, BacktestResult, metrics_of
@@ -104,9 +105,10 @@ class PortfolioRun:
             gaps[:-1] |= np.diff(ticks) > 1
         holding = series.holding(self.account, self.request, gaps=gaps)
         size = len(series.bars)
-        writer = HistoryWriter(series.bars.build, size=size, longest=self.request.max_history)
+        build = BarMaker(series.bars).build
+        writer = HistoryWriter(build, size=size, longest=self.request.max_history)
         context = Context(holding, writer.history, initial=self.account.cash, equity=self._worth)
-        bars = (bar for start in range(0, size, BLOCK) for bar in series.bars.build(start, min(start + BLOCK, size)))
+        bars = (bar for start in range(0, size, BLOCK) for bar in build(start, min(start + BLOCK, size)))
         return Seat(series, holding, hooks_of(strategy), writer, context, ticks.tolist(), bars)
 
     def _tick(self, tick: int) -> None:
@@ -236,7 +238,8 @@ def _result(
     ]
     trades.sort(key=lambda trade: str(trade["exit_dt"]))
     performance = _measured(request, run, curve, days, trades, benchmark)
-    parameters = request.parameters(assets=[str(name) for name in assets])
+    ticks = {seat.series.name: digest for seat in run.seats for digest in seat.series.ticks.values()}
+    parameters = request.parameters(assets=[str(name) for name in assets], **({"ticks": ticks} if ticks else {}))
     mark = fingerprint([seat.series for seat in run.seats], code, parameters, benchmark)
     metrics, undefined = metrics_of(performance, mark)
     metrics["per_asset"] = {
@@ -251,7 +254,7 @@ def _result(
         performance=performance,
         parameters=parameters,
         log=[line for seat in run.seats for line in seat.context._log],  # noqa: SLF001 - the driver's side
-        warnings=[str(warning) for warning in performance.warnings],
+        warnings=[*map(str, performance.warnings), *(note for seat in run.seats for note in seat.series.notes)],
         benchmark=benchmark[2] if benchmark else [],
         simulated=any(seat.series.bars.table.simulated for seat in run.seats),
         sink=current_ports().sink,
