@@ -31,6 +31,12 @@ def state_of(settings: "Settings", address: str) -> str:
     return STARTING if body.get("code") == STARTING else NO_DESK
 
 
+def kernels_at(address: str) -> str:
+    """Return what the server at an address says of the engine's kernels; empty when it says nothing."""
+    checks = _ask(address)[1].get("checks")
+    return str(checks.get("kernels", "")) if isinstance(checks, dict) else ""
+
+
 def local_address(settings: "Settings") -> str:
     """Return where this machine itself reaches the port, whatever the public address is."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared only

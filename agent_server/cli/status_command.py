@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from agent_server.cli.context import FAILED, AsJson, is_set_up, print_json, run, settings_of
-from agent_server.probe import READY, state_of
+from agent_server.probe import READY, kernels_at, state_of
 
 if TYPE_CHECKING:
     from agent_server.desk import Desk
@@ -21,18 +21,24 @@ def status(
         float | None, typer.Option(help="Wait up to so many seconds for the server; end with 1 if not ready.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing; only the exit code counts.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="Say in one line how the server is and its kernels.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show where the desk lives, whether its server answers, and what market data it has.
 
-    The server is ready, starting, another desk, not a desk, or down.
+    The server is ready, starting, another desk, not a desk, or down. Its kernels are ready, or compiled in the
+    background; until they are, the first backtests take longer.
 
     Example: dingpan status --wait 10
     """
     settings = settings_of(ctx)
     server = _wait(settings, wait or 0.0)
-    if not quiet:
+    kernels = kernels_at(settings.base_url) if server == READY and not quiet else ""
+    if short and not quiet:
+        typer.echo(f"{server}; kernels {kernels}" if kernels else server)
+    elif not quiet:
         shown = {"home": str(settings.home), "address": settings.base_url, "server": server}
+        shown |= {"kernels": kernels} if kernels else {}
         if is_set_up(settings):
             shown |= run(ctx, _facts)
         _print(shown, as_json=as_json)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_server.kernels import LATER, READY
 from agent_server.starting import StartingApp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,9 +105,11 @@ def test_a_second_server_is_told_who_has_the_port(tmp_path: Path) -> None:
     own, other = tmp_path / "own", tmp_path / "other"
     assert dingpan(own, port, "status", "--wait", "0", "--quiet").returncode == 1
     with server(own, port):
-        assert dingpan(own, port, "status", "--wait", "30", "--quiet").returncode == 0
+        waited = dingpan(own, port, "status", "--wait", "30", "--short")
+        assert waited.returncode == 0
+        assert waited.stdout.strip() in {f"ready; kernels {told}" for told in ("not looked at yet", READY, LATER)}
         assert dingpan(other, port, "status", "--wait", "0", "--quiet").returncode == 1
-        assert "another desk" in dingpan(other, port, "status").stdout
+        assert dingpan(other, port, "status", "--short").stdout == "another desk\n"
         for home, holder in ((own, "this desk's own server"), (other, "another desk's server")):
             refused = dingpan(home, port, "serve")
             assert refused.returncode == 1
