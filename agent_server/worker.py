@@ -24,6 +24,7 @@ def worker_of(services: "Services") -> Worker:
             folder=services.settings.home / "worker",
             executor=lambda runner: _dbos(services, runner),
             children=services.children,
+            days=services.settings.run_days,
         )
     )
     services.runs.on_news(worker.wake)

@@ -28,10 +28,11 @@ class Settings:
     `home` holds all that a desk owns: copying it moves the desk. `database_url` is empty for the SQLite file inside
     `home`. `public_url` is where people and agents reach the desk; approval addresses are built from it.
     `worker` lets the server carry out runs too; `cluster` is the address of a dask scheduler that sweeps spread
-    over; `warm_kernels` lets the server compile the engine's kernels beside itself after a start where they are not.
-    `model` names the model of the chat as `core.llm.clients` explains; empty means that of the only key, or
-    none. The `turn_` settings are the most that one turn of a chat may use. `token` and `preset` are of `dingpan
-    mcp`: whose rights it has, and which tools it lists.
+    over; `warm_kernels` lets the server compile the engine's kernels beside itself after a start where they are not;
+    `run_days` is how long ended runs are listed with their logs, 0 for ever; their results stay. `model` names the
+    model of the chat as `core.llm.clients` explains; empty means that of the only key, or none. The `turn_` settings
+    are the most that one turn of a chat may use. `token` and `preset` are of `dingpan mcp`: whose rights it has, and
+    which tools it lists.
     """
 
     home: Path
@@ -52,6 +53,7 @@ class Settings:
     worker: bool = True
     cluster: str = ""
     warm_kernels: bool = True
+    run_days: int = 90
     model: str = ""
     openai_api_key: str = field(default="", repr=False)
     openai_base_url: str = ""

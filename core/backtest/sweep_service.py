@@ -58,9 +58,9 @@ class SweepService:
         if not (page >= 1 and 1 <= size <= LARGEST_PAGE):
             message = f"page counts from 1 and size lies between 1 and {LARGEST_PAGE}"
             raise ArgumentsInvalid([FieldFault("page", message, got=f"page={page}, size={size}")])
-        run = await self.runs.get(uow, team_id, run_id=run_id)
         found = await BacktestSweepStore(uow).for_team(team_id).find(run_id)
         if found is None:
+            run = await self.runs.get(uow, team_id, run_id=run_id)
             hint = "It is no sweep." if run.kind != SWEEP else f"Its state is {run.state.value}."
             raise SweepNotFound(run_id=run_id, hint=hint, state=run.state)
         stored, content = found

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from dbos import DBOS, SetWorkflowID
@@ -26,6 +27,7 @@ POLL_SECONDS: Final = 0.5
 LISTEN_SECONDS: Final = 2.0
 SCHEDULER_SECONDS: Final = 3_600.0
 LOOK_SECONDS: Final = 1.0
+BATCH: Final = 500
 ENDED: Final = {"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"}
 
 Execute = Callable[[str, int], Awaitable[Any]]
@@ -108,6 +110,13 @@ class DbosExecutor:
         status = await asyncio.to_thread(DBOS.get_workflow_status, _name(run_id, start))
         return status is None or status.status in ENDED
 
+    async def forget(self, *, before: datetime) -> int:
+        """Delete DBOS's rows of deliveries made before a moment that are over; return how many.
+
+        Nothing needs them: our row tells whether a run may begin, and a delivery that is not there counts as ended.
+        """
+        return await asyncio.to_thread(self._forget, before)
+
     async def close(self) -> None:
         """Give back what is in progress, and stop."""
         await self._bridge.close()
@@ -128,6 +137,18 @@ class DbosExecutor:
         )
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=POLL_SECONDS)
+
+    @staticmethod
+    def _forget(before: datetime) -> int:
+        total = 0
+        while True:
+            over = DBOS.list_workflows(
+                status=sorted(ENDED), end_time=before.isoformat(), limit=BATCH, load_input=False, load_output=False
+            )
+            if not over:
+                return total
+            DBOS.delete_workflows([one.workflow_id for one in over])
+            total += len(over)
 
     @staticmethod
     def _enqueue(run_id: str, start: int, again: str) -> None:

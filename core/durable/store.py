@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     and_,
     case,
+    delete,
     func,
     insert,
     select,
@@ -245,6 +246,12 @@ class WorkerRuns:
         """Queue a run again that this worker will not finish. Inside a write."""
         back = update(runs).where(self._held(claim)).values(**QUEUED_AGAIN)
         return bool((await self._uow.execute(back)).rowcount)
+
+    async def forget(self, *, before: datetime, limit: int) -> int:
+        """Delete some runs that ended before a moment; return how many. Inside a write."""
+        ended = and_(runs.c.state.not_in(OPEN), func.coalesce(runs.c.ended_at, runs.c.created_at) < before)
+        some = select(runs.c.id).where(ended).limit(limit)
+        return (await self._uow.execute(delete(runs).where(runs.c.id.in_(some)))).rowcount
 
     @staticmethod
     def _held(claim: Claim) -> Any:

@@ -15,6 +15,7 @@ from core.durable.child import Children
 from core.durable.runner import RunJob, Runner
 from core.durable.slot import worker_slot
 from core.durable.store import WorkerRuns
+from core.durable.tidying import Forgetful, Tidying
 from core.ids import IdSource, new_id
 from core.storage.database import Database
 
@@ -28,7 +29,7 @@ AHEAD: Final = 2
 log = structlog.get_logger("dingpan.runs")
 
 
-class Executor(Protocol):
+class Executor(Forgetful, Protocol):
     """What hands runs out."""
 
     async def launch(self) -> None:
@@ -50,7 +51,10 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workplace:
-    """What a worker works with. `folder` holds its locks, `executor` makes what hands runs out to the runner."""
+    """What a worker works with. `folder` holds its locks, `executor` makes what hands runs out to the runner.
+
+    `days` is how long ended runs are kept; 0 for ever.
+    """
 
     database: Database
     jobs: Mapping[str, RunJob]
@@ -59,6 +63,7 @@ class Workplace:
     folder: Path
     executor: Callable[[Runner], Awaitable[Executor]]
     children: Children = field(default_factory=Children)
+    days: int = 0
 
 
 class Worker:
@@ -68,6 +73,7 @@ class Worker:
         self._place = place
         self._news = asyncio.Event()
         self._delivered: dict[tuple[str, int], float] = {}
+        self._tidying = Tidying(place.database, place.clock, place.days)
         self._executor: Executor | None = None
         self._runner: Runner | None = None
 
@@ -101,6 +107,7 @@ class Worker:
                     await self._take_up(runner)
                 await self.sweep(runner)
                 is_first = False
+                await self._tidying.if_due(self._executor)
             except Exception as error:  # noqa: BLE001 - the database may be back at the next look
                 log.warning("the look for runs failed", kind=type(error).__name__, reason=str(error)[:200])
             try:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class InlineExecutor:
         self.runner = runner
         self.delivered: list[tuple[str, int]] = []
         self.tasks: list[asyncio.Task[Any]] = []
+        self.forgot: list[datetime] = []
 
     async def launch(self) -> None:
         pass
@@ -35,6 +37,10 @@ class InlineExecutor:
 
     async def has_ended(self, run_id: str, start: int) -> bool:
         return True
+
+    async def forget(self, *, before: datetime) -> int:
+        self.forgot.append(before)
+        return 0
 
     async def close(self) -> None:
         for task in self.tasks:
@@ -113,7 +119,7 @@ class Works:
             self.database, jobs={"draw": self.job}, clock=self.clock, ids=self.ids, children=Children(), owner=owner
         )
 
-    def start_worker(self) -> asyncio.Task[None]:
+    def start_worker(self, *, days: int = 0) -> asyncio.Task[None]:
         async def executor(runner: Runner) -> InlineExecutor:
             self.executors.append(InlineExecutor(runner))
             return self.executors[-1]
@@ -125,6 +131,7 @@ class Works:
             ids=self.ids,
             folder=self.folder,
             executor=executor,
+            days=days,
         )
         worker = Worker(place)
         self.service.on_news(worker.wake)

@@ -1,6 +1,7 @@
 """DBOS as we use it: a delivery arrives once on our loop, is told apart when repeated, and is given back at the end."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,9 @@ async def test_deliveries(url: str) -> None:
         await asyncio.wait_for(told["run_a"].wait(), 20)
         await executor.deliver("run_c", 3)
         await asyncio.wait_for(told["run_c"].wait(), 20)
+        assert not await executor.has_ended("run_c", 3)
+        assert await executor.forget(before=datetime(2020, 1, 1, tzinfo=UTC)) == 0
+        assert await executor.forget(before=datetime(2100, 1, 1, tzinfo=UTC)) == 3, "what is under way stays"
         assert not await executor.has_ended("run_c", 3)
     finally:
         await executor.close()
