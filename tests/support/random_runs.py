@@ -53,6 +53,9 @@ class RandomRun:
         engine.run()
         return engine
 
+    def rows(self, asset: SlowAsset) -> list[dict[str, Any]]:
+        return rows_of(asset)
+
     def fast(self, **more: Any) -> BacktestResult:
         named: dict[str, Any] = {
             "initial_cash": float(self.options.cash),
@@ -70,7 +73,7 @@ class RandomRun:
             asset = self.assets[0]
             return backtest(
                 strategies[asset.symbol],
-                bars=rows_of(asset),
+                bars=self.rows(asset),
                 listing=listing(asset),
                 actions=actions_of(asset),
                 **named,
@@ -78,7 +81,7 @@ class RandomRun:
         named.pop("force_portfolio", None)
         return backtest_portfolio(
             strategies,
-            bars={asset.symbol: rows_of(asset) for asset in self.assets},
+            bars={asset.symbol: self.rows(asset) for asset in self.assets},
             listings={asset.symbol: listing(asset) for asset in self.assets},
             actions={asset.symbol: actions_of(asset) for asset in self.assets},
             **named,

@@ -288,14 +288,12 @@ class SlowEngine:
                     waiting.append((holding, order))
         equity = self.cash
         for holding in self.holdings:
-            here = holding in present
-            price = getattr(holding.asset.by_day[day], at) if here else holding.last_close
-            equity += self.worth(holding, price)
+            equity += self.worth(holding, self.price(holding, day, at) if holding in present else holding.last_close)
         for holding, order in waiting:
             if order.kind != "target":
                 order.side = order.kind
             elif not order.quantity:
-                price = getattr(holding.asset.by_day[day], at)
+                price = self.price(holding, day, at)
                 budget = floor(equity * F(str(order.size)) / UNIT) * UNIT
                 order.target = floor(budget / price)
                 delta = order.target - holding.position
@@ -318,13 +316,28 @@ class SlowEngine:
         return days[days.index(order.placed) + 1] != day
 
     def execute(self, holding: SlowHolding, order: SlowOrder, day: date, at: str) -> None:
-        asset, options = holding.asset, self.options
-        bar = asset.by_day[day]
-        side, price = order.side, getattr(bar, at)
+        options, bar = self.options, holding.asset.by_day[day]
+        side, price = order.side, self.price(holding, day, at)
         assert side is not None
         order.reason = self.try_to(holding, order, day=day, price=price, side=side, bar=bar)
-        if options.carry and order.reason in {"no_volume", "partial_volume"}:
+        if options.carry and order.reason in {"no_volume", "partial_volume", "no_depth"}:
             holding.queue.append(order)
+
+    def price(self, holding: SlowHolding, day: date, at: str) -> Fraction:
+        """What an order meets, and what sizes it."""
+        price: Fraction = getattr(holding.asset.by_day[day], at)
+        return price
+
+    def volume(self, holding: SlowHolding, day: date) -> int | None:
+        """What was traded where an order meets its price; None where there is no price."""
+        return holding.asset.by_day[day].volume
+
+    def moved(self, price: Fraction, side: str, day: date, limits: tuple[Fraction, Fraction] | None) -> Fraction:
+        options = self.options
+        if options.rules is None:
+            return price * (1 + options.slippage if side == "buy" else 1 - options.slippage)
+        unit = F(1, 1000) if options.rules == "hk" else CENT
+        return slow_slipped(price, side, options.slippage, ticks=ticks_of(day, options), limits=limits, unit=unit)
 
     def try_to(  # noqa: C901 - as above
         self, holding: SlowHolding, order: SlowOrder, *, day: date, price: Fraction, side: str, bar: SlowBar
@@ -339,7 +352,8 @@ class SlowEngine:
             return "at_target"
         if side == "sell" and holding.position == 0:
             return "no_position"
-        if options.volume_part is not None and bar.volume <= 0:
+        volume = self.volume(holding, day)
+        if volume is None or (options.volume_part is not None and volume <= 0):
             return "no_volume"
         limits = limits_of(asset, bar, options)
         if limits is not None:
@@ -347,11 +361,7 @@ class SlowEngine:
                 return "limit_up"
             if side == "sell" and price <= limits[0]:
                 return "limit_down"
-        if options.rules is None:
-            paid = price * (1 + options.slippage if side == "buy" else 1 - options.slippage)
-        else:
-            unit = F(1, 1000) if options.rules == "hk" else CENT
-            paid = slow_slipped(price, side, options.slippage, ticks=ticks_of(day, options), limits=limits, unit=unit)
+        paid = self.moved(price, side, day, limits)
         if order.limit is not None and (paid > order.limit if side == "buy" else paid < order.limit):
             return "limit_price"
         reason = "filled"
@@ -364,7 +374,7 @@ class SlowEngine:
         order.quantity = order.quantity or quantity
         filled = quantity
         if options.volume_part is not None:
-            cap = max(floor(bar.volume * options.volume_part) - holding.used.get(day, 0), 0)
+            cap = max(floor(volume * options.volume_part) - holding.used.get(day, 0), 0)
             if quantity > cap:
                 filled, reason = cap // lots.step * lots.step, "partial_volume"
         if filled == 0:
