@@ -1,7 +1,7 @@
 """One instrument made ready for a run: its bars checked, its rules looked up, its events placed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from core.backtest.fill_quotes import FillQuotes
 from core.backtest.matching_types import VWAP_PLACES, fill_quotes, ticks_for
 from core.backtest.model import BarTable, DividendTax, Listing, listing_of
 from core.backtest.ports import read_asset
-from core.backtest.problems import ColumnMissing, ListingUnknown
+from core.backtest.problems import BarsMissing, ColumnMissing, ListingUnknown
 from core.backtest.request import RunRequest
 from core.backtest.settlement import Account, Holding, HoldingOptions
 from core.backtest.terms import USUAL_PART, CostSettings, FillTerms, least_places, terms_for
@@ -160,22 +160,32 @@ def benchmark_closes(request: RunRequest) -> tuple[NDArray[np.int64], NDArray[np
 
 def _table(request: RunRequest, wanted: Wanted) -> BarTable:
     if wanted.bars is not None:
-        return _filtered(table_of(wanted.bars), request.filter_column, wanted.filter_value)
-    return read_asset(
-        wanted.asset,
-        filter_column=request.filter_column,
-        filter_value=wanted.filter_value,
-        start=request.start,
-        end=request.end,
-    )
+        table = _filtered(table_of(wanted.bars), request.filter_column, wanted.filter_value)
+    else:
+        table = read_asset(
+            wanted.asset,
+            filter_column=request.filter_column,
+            filter_value=wanted.filter_value,
+            start=request.start,
+            end=request.end,
+        )
+    if request.filter_column is not None and table.rows is not None and not len(table.rows):
+        raise BarsMissing(between=f" where {request.filter_column} is {wanted.filter_value!r}")
+    return table
 
 
 def _filtered(table: BarTable, column: str | None, value: Any) -> BarTable:
     """Keep the rows of one instrument where the caller gave rows of several."""
-    if column is None or value is None or table.rows is None or not len(table.rows) or column not in table.rows[0]:
+    if column is None or value is None:
         return table
-    rows = [row for row in table.rows if row.get(column) == value]
-    return BarTable(rows=rows, listing=table.listing, actions=table.actions, simulated=table.simulated)
+    if table.rows is None:
+        if column not in table.columns:
+            return table
+        kept = np.flatnonzero(np.asarray(table.columns[column]) == value)
+        return replace(table, columns={name: np.asarray(values)[kept] for name, values in table.columns.items()})
+    if not len(table.rows) or column not in table.rows[0]:
+        return table
+    return replace(table, rows=[row for row in table.rows if row.get(column) == value])
 
 
 def _only(table: BarTable, date_column: str, close: str) -> BarTable:

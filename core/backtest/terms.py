@@ -170,6 +170,7 @@ def _turns() -> NDArray[np.datetime64]:
 def _charges(listing: Listing, day: date, asked: CostSettings) -> Integers:
     """Return the fees of a day. Handling and regulatory fees are inside a broker's commission."""
     is_fund, is_hk = listing.kind is InstrumentKind.FUND, listing.exchange is Exchange.HKEX
+    part_of(asked.commission_bps, 10_000, name="commission_bps")
     bps = Decimal(str(asked.commission_bps))
     minimum = COMMISSION_MINIMUM if bps > 0 and not is_hk else Decimal(0)
     found = [Charge(bps / 10_000, minimum=minimum)]

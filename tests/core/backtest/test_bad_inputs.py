@@ -112,6 +112,15 @@ def test_a_bad_row_is_named(rows: list[dict[str, Any]], said: str) -> None:
         ({"volume_limit": 0}, ParameterInvalid),
         ({"volume_limit": 1.5}, ParameterInvalid),
         ({"annualization": 0}, ParameterInvalid),
+        *(
+            ({"market_rules": "a_share", "bars": walk(3), "listing": "600519.SH"} | given, ParameterInvalid)
+            for given in (
+                {"commission_bps": -3},
+                {"commission_bps": float("nan")},
+                {"slippage_bps": -1},
+                {"volume_limit": -1},
+            )
+        ),
         ({"market_rules": "a_share"}, ListingUnknown),
         ({"market_rules": "a_share", "listing": "600519.SH"}, ColumnMissing),
         ({"bars": None, "asset": "stock_day"}, PortMissing),
@@ -242,6 +251,23 @@ def test_a_strategy_that_eats_the_memory_is_stopped() -> None:
     with pytest.raises(RunStopped, match="MB"):
         backtest(hungry, bars=rows_of(GOOD), limits=RunLimits(memory_mb=200))
     kept.clear()
+
+
+def test_a_filter_that_leaves_nothing_is_named() -> None:
+    rows = [row | {"STOCK_NUM": "600519"} for row in rows_of(GOOD)]
+    with pytest.raises(BarsMissing, match=r"^There are no bars where STOCK_NUM is '000001'\.$"):
+        backtest(idle, bars=rows, filter_column="STOCK_NUM", filter_value="000001")
+
+
+def test_columns_of_several_instruments_are_filtered_like_rows() -> None:
+    rows = [row | {"STOCK_NUM": code} for code in ("000001", "600519") for row in rows_of(GOOD)]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    curves = [
+        backtest(idle, bars=bars, filter_column="STOCK_NUM", filter_value="600519").equity_curve
+        for bars in (rows, columns)
+    ]
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == 3
 
 
 def test_one_bar_is_enough() -> None:
