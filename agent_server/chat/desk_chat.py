@@ -1,7 +1,6 @@
 """The desk's chat, as its doors use it: say something, follow what happens, read it again, stop it, delete it."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -106,17 +105,18 @@ class DeskChat:
         With `waits` it stays while a call waits for a person. It ends within `RECHECK_SECONDS` of its caller's token,
         also while a busy turn leaves it no quiet moment. Raises `ConversationNotFound`.
         """
-        quiet, checked = 0.0, time.monotonic()
+        clock = self._desk.services.clock
+        quiet, checked = 0.0, clock.monotonic()
         with self._place(caller), self._desk.signals.listen(topic(conversation_id)) as bell:
             while True:
                 bell.clear()
                 conversation, entries, waiting = await self.read(
                     caller, conversation_id, after=after, is_following=True
                 )
-                if time.monotonic() - checked >= RECHECK_SECONDS:
+                if clock.monotonic() - checked >= RECHECK_SECONDS:
                     if await caller_again(self._desk, conversation) is None:
                         return
-                    checked = time.monotonic()
+                    checked = clock.monotonic()
                 for entry in entries:
                     after, quiet = entry.sequence, 0.0
                     yield entry

@@ -380,7 +380,6 @@ async def test_a_password_in_a_call_reaches_the_skill_and_no_record(script: Any)
 async def test_a_token_that_is_revoked_follows_no_longer(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk_chat, "FOLLOW_SECONDS", 0.01)
     monkeypatch.setattr(desk_chat, "HEARTBEAT_SECONDS", 0.01)
-    monkeypatch.setattr(desk_chat, "RECHECK_SECONDS", 0.0)
     desk = await script(model=HangingModel(TextDelta("Well")))
     user = await desk.rest.user("ada")
     minted = await desk.rest.mint(user)
@@ -392,5 +391,6 @@ async def test_a_token_that_is_revoked_follows_no_longer(script: Any, monkeypatc
                 async with desk.rest.desk.unit_of_work() as uow:
                     await desk.rest.desk.services.access.revoke_token(uow, user.team_id, minted.token.token_id)
                     await uow.commit()
+                desk.rest.desk.services.clock.advance(timedelta(seconds=desk_chat.RECHECK_SECONDS))
                 break
         assert [entry async for entry in entries] == []  # though the turn may have said more meanwhile
