@@ -14,6 +14,7 @@ from core.backtest.panel_market import panel_market
 from core.backtest.sweep import sweep, sweep_market
 from core.market.model import CorporateAction
 from core.market.panel import Panel
+from core.matching.model import BOOK_TYPES, TICK_TYPES, MatchingType
 from core.matching.rolling import rolling_corr, rolling_mean, rolling_rank, rolling_std
 
 SYMBOLS: Final = ("000001.SZ", "600000.SH", "688001.SH")
@@ -142,11 +143,30 @@ def window_runs() -> None:
     rolling_corr(values, values[:, ::-1].copy(), 5)
 
 
+def tick_runs() -> None:
+    """Let orders meet averages, ticks and order books of two levels, and slip by each model, at minutes of one day."""
+    ends = np.datetime64("2024-03-01T09:31", "ms") + np.arange(BARS) * np.timedelta64(60_000, "ms")
+    minutes = columns() | {"trade_date": ends}
+    ticks = {"ts": ends - np.timedelta64(10_000, "ms"), "price": minutes["close"], "qty": np.full(BARS, 1_000)}
+    book: dict[str, Any] = {"ts": ticks["ts"]}
+    for level in (1, 2):
+        away = np.array([[-level], [level]]) / 100
+        book[f"bid_px{level}"], book[f"ask_px{level}"] = np.round(minutes["close"] + away, 2)
+        book[f"bid_qty{level}"] = book[f"ask_qty{level}"] = np.full(BARS, 900)
+    rules: dict[str, Any] = {"market_rules": "a_share", "listing": SHANGHAI, "commission_bps": 3.0}
+    for matching in (MatchingType.VWAP, *sorted(TICK_TYPES)):
+        given = book if matching in BOOK_TYPES else ticks
+        backtest(every_order, bars=minutes, matching=matching, ticks=given, **rules).to_dict()
+    for slippage in ("price_ratio:0.001", "tick_size:1", "limit_price"):
+        backtest(every_order, bars=minutes, slippage=slippage, **rules).to_dict()
+
+
 STEPS: Final[dict[str, Callable[[], None]]] = {
     "single runs": single_runs,
     "portfolios": portfolio_runs,
     "panels": panel_runs,
     "sweeps": sweep_runs,
     "moving windows": window_runs,
+    "ticks": tick_runs,
 }
 """What to run, by a name for people: what most callers need first, first."""
