@@ -10,8 +10,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from core.errors import Invalid, NotPossible
 from core.market.model import Exchange, TradingDay
@@ -121,14 +122,10 @@ class TradingCalendars:
     shanghai: TradingCalendar
     hongkong: TradingCalendar
 
-    @classmethod
-    def load(cls, extension: Path | None = None) -> Self:
+    @staticmethod
+    def load(extension: Path | None = None) -> "TradingCalendars":
         """Read the shipped table, then the desk's own file where there is one. Raises `CalendarFileInvalid`."""
-        drafts = {name: _Draft(title) for name, title in TITLES.items()}
-        for path in (SHIPPED, extension):
-            if path is not None and path.exists():
-                _read_into(drafts, path)
-        return cls(drafts["shanghai"].finish(), drafts["hongkong"].finish())
+        return _shipped() if extension is None or not extension.exists() else _read(SHIPPED, extension)
 
     def of(self, exchange: Exchange) -> TradingCalendar:
         """Return the calendar of an exchange."""
@@ -141,6 +138,18 @@ class TradingCalendars:
             f"The {each.title} trading calendar ends on {each.last}: add the days announced since to calendars.csv."
             for each in ending
         ]
+
+
+@cache
+def _shipped() -> TradingCalendars:
+    return _read(SHIPPED)
+
+
+def _read(*paths: Path) -> TradingCalendars:
+    drafts = {name: _Draft(title) for name, title in TITLES.items()}
+    for path in paths:
+        _read_into(drafts, path)
+    return TradingCalendars(drafts["shanghai"].finish(), drafts["hongkong"].finish())
 
 
 @dataclass(slots=True)

@@ -27,8 +27,8 @@ ROUNDS = [pytest.param(2, id="sample"), pytest.param(40, id="full", marks=pytest
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[RealDesk]:
-    with real_desk(tmp_path / "desk") as opened:
-        opened.command("demo")
+    with real_desk(tmp_path / "desk", DINGPAN_WORKER="false") as opened:  # runs have kills of their own
+        opened.demo()
         opened.add_user("ada")
         opened.start()
         yield opened

@@ -22,8 +22,7 @@ SECONDS = 90
 def test_every_run_ends_once(tmp_path: Path, rounds: int) -> None:
     dice = random.Random(20261121)
     with real_desk(tmp_path / "desk") as desk:
-        desk.command("demo")
-        token = desk.token("demo")
+        token = desk.demo()
         desk.start()
         with desk.agent(token) as agent:
             symbols = [row["symbol"] for row in answered(run(agent, "investment.stock.trading.list"))]

@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,10 +38,14 @@ class Fuzzer:
     faults: list[str] = field(default_factory=list)
     _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def run(self, kind: str, *, examples: int, start: int = 1) -> dict[int, int]:
-        """Call every operation as one kind of caller; return how often each status was answered."""
+    def run(
+        self, kind: str, *, examples: int, start: int = 1, chosen: Callable[[int], bool] = lambda _: True
+    ) -> dict[int, int]:
+        """Call every chosen operation as one kind of caller; return how often each status was answered."""
         self.faults, seen = [], {}
         for place, operation in enumerate(self.operations()):
+            if not chosen(place):
+                continue
             client = self.portal.call(self._client, kind)
             modes = list(GenerationMode) if can_be_wrong(operation) else [GenerationMode.POSITIVE]
             for mode in modes:

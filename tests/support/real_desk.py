@@ -57,6 +57,7 @@ class RealDesk:
     @property
     def environment(self) -> dict[str, str]:
         ours = {"DINGPAN_HOME": str(self.home), "DINGPAN_PORT": str(self.port), "DINGPAN_RATE_LIMITS": "false"}
+        ours["DINGPAN_WARM_KERNELS"] = "false"  # compiling takes a processor for half a minute
         ours |= {"DINGPAN_WARM_KERNELS": "false"}  # what a test needs is compiled when it needs it
         return (
             {key: value for key, value in os.environ.items() if not key.startswith("DINGPAN_")} | ours | self.settings
@@ -112,16 +113,21 @@ class RealDesk:
         """Start the server and wait until it is ready."""
         self.process = self.spawn("serve")
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(self.last_words())
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.02)
+        with self.client(timeout=5) as asking:
+            while time.monotonic() < deadline:
+                if self.process.poll() is not None:
+                    raise RuntimeError(self.last_words())
+                try:
+                    if asking.get("/readyz").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.02)
         raise TimeoutError("the server did not become ready")
+
+    def client(self, **more: Any) -> httpx.Client:
+        """A client of the server; it reads no certificates, which takes longer than most calls."""
+        return httpx.Client(**{"base_url": self.url, "timeout": 60, "verify": False} | more)
 
     def last_words(self) -> str:
         """The end of what the servers wrote."""
@@ -149,10 +155,10 @@ class RealDesk:
             browser.close()
 
     def agent(self, token: str) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        return self.client(headers={"Authorization": f"Bearer {token}"})
 
     def person(self, name: str) -> "RealPerson":
-        browser = httpx.Client(base_url=self.url, timeout=60)
+        browser = self.client()
         self.browsers.append(browser)
         answer = browser.post("/login", json={"username": name, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
@@ -184,7 +190,8 @@ def _demo_made_once() -> tuple[Path, str]:
     """Return the folder of a demonstration desk, to be copied, and what the command said when it made it."""
     folder = Path(tempfile.mkdtemp(prefix="dingpan-demo-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder, RealDesk(folder).command_here("demo")
+    with real_desk(folder) as desk:
+        return folder, desk.command_here("demo")
 
 
 def secret_in(text: str) -> str:

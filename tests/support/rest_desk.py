@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -124,13 +125,19 @@ def csrf_field(page: str) -> str:
     return found[1]
 
 
+@cache
+def every_skill() -> Registry:
+    """The shipped skills; a registry is frozen, so that desks may share it."""
+    return Registry.collect(modules())
+
+
 @asynccontextmanager
 async def rest_desk(settings: Settings, clock: Clock, registry: Registry | None = None) -> AsyncIterator[RestDesk]:
     """Open a desk on fresh folders; passwords are hashed cheaply."""
     services = await bootstrap.build(settings, clock=clock)
     access = AccessService(services.ids, services.clock, settings, passwords=cheap_passwords())
     services = replace(services, access=access)
-    registry = registry or Registry.collect(modules())
+    registry = registry or every_skill()
     dispatcher = Dispatcher(
         registry=registry,
         services=services,
