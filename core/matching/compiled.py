@@ -19,15 +19,28 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 def compiled(function: Function) -> Function:
     """Compile a function of integers and arrays on its first call and keep the machine code beside the source."""
-    made = _kept_or_not(function)
+    return _compiled(function, inline=False)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function as `compiled` does, and put its code into every kernel that calls it.
+
+    It is for short functions of arrays: to hand a table from one function to the next costs as much as a rule, and in
+    one piece of code with `borrowed` arrays nothing is handed over.
+    """
+    return _compiled(function, inline=True)
+
+
+def _compiled(function: Function, *, inline: bool) -> Function:
+    made = _kept_or_not(function, inline=inline)
     if isinstance(made, Dispatcher):
         _watch_what_it_calls(made)
     return cast("Function", made)
 
 
-def _kept_or_not(function: Callable[..., object]) -> Any:
+def _kept_or_not(function: Callable[..., object], *, inline: bool) -> Any:
     """Let numba keep what it compiles, or compile for this process alone where it finds no folder it may write to."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": inline}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError as error:

@@ -6,7 +6,7 @@ slipped prices (0: none). `day_*` is what the same order did earlier that day: f
 amount of a day.
 """
 
-from core.matching.compiled import compiled
+from core.matching.compiled import compiled, inlined
 from core.matching.integers import HALF_UP, mul_div
 from core.matching.model import UNLIMITED
 from core.matching.rules_kernel import (
@@ -32,7 +32,7 @@ from core.matching.rules_kernel import (
 )
 
 
-@compiled
+@inlined
 def refused(price: int, volume: int, side: int, settings: Integers, down: int, up: int) -> int:
     """Return why nothing can fill at this price at all, else `PENDING`.
 
@@ -44,6 +44,15 @@ def refused(price: int, volume: int, side: int, settings: Integers, down: int, u
         if settings[5] > 0:
             return NO_VOLUME
     return locked(price, side, down, up)
+
+
+@inlined
+def quoted(
+    price: int, volume: int, side: int, settings: Integers, ticks: Integers, down: int, up: int
+) -> tuple[int, int]:
+    """Return why nothing can fill at this price, else `PENDING`; and the slipped price times its numerator."""
+    reason = refused(price, volume, side, settings, down, up)
+    return reason, slipped(price, side, settings[0], ticks, down, up) * settings[1 + side]
 
 
 @compiled
@@ -71,25 +80,42 @@ def buy(
 
     `is_rest`: the order was valid and partly filled before, so only the step still binds.
     """
-    reason = refused(price, volume, BUY, settings, down, up)
+    reason, paid = quoted(price, volume, BUY, settings, ticks, down, up)
     if reason != PENDING:
         return reason, 0, 0, 0, 0
-    paid = slipped(price, BUY, settings[0], ticks, down, up) * settings[1]
     if limit > 0 and paid > limit:
         return LIMIT_PRICE, 0, 0, 0, 0
+    cap = volume_cap(volume, settings[5], used) if settings[5] > 0 else UNLIMITED
     sizes = rest_lots if is_rest else lots
+    return buy_at(paid, cap, wanted, is_fixed, budget, day_quantity, day_amount, day_fees, settings, sizes, charges)
+
+
+@inlined
+def buy_at(
+    paid: int,
+    cap: int,
+    wanted: int,
+    is_fixed: int,
+    budget: int,
+    day_quantity: int,
+    day_amount: int,
+    day_fees: int,
+    settings: Integers,
+    sizes: Integers,
+    charges: Integers,
+) -> tuple[int, int, int, int, int]:
+    """Return what `buy` returns, of an order that may fill at the price `paid` as far as `cap` shares."""
     quantity, standing = size_buy(wanted, is_fixed, budget, paid, settings[3], settings[4], sizes, charges)
     if quantity == 0:
         return standing, 0, 0, 0, 0
-    cap = volume_cap(volume, settings[5], used) if settings[5] > 0 else UNLIMITED
-    filled, reason = fill(quantity, standing, cap, lots[1])
+    filled, reason = fill(quantity, standing, cap, sizes[1])
     amount, fees = 0, 0
     while filled > 0:
         amount = amount_of(filled, paid, settings[3], settings[4])
         fees = fees_of(charges, day_amount + amount, day_quantity + filled, BUY) - day_fees
         if amount + fees <= budget:
             return reason, quantity, filled, amount, fees
-        filled -= lots[1]
+        filled -= sizes[1]
         reason = INSUFFICIENT_CASH
     return reason, quantity, 0, 0, 0
 
@@ -121,12 +147,35 @@ def sell(
     """
     if position <= 0:
         return NO_POSITION, 0, 0, 0, 0
-    reason = refused(price, volume, SELL, settings, down, up)
+    reason, received = quoted(price, volume, SELL, settings, ticks, down, up)
     if reason != PENDING:
         return reason, 0, 0, 0, 0
-    received = slipped(price, SELL, settings[0], ticks, down, up) * settings[2]
     if limit > 0 and received < limit:
         return LIMIT_PRICE, 0, 0, 0, 0
+    cap = volume_cap(volume, settings[5], used) if settings[5] > 0 else UNLIMITED
+    return sell_at(
+        received, cap, wanted, is_rest, cash, position, bought_today, day_quantity, day_amount, day_fees, settings,
+        lots, charges,
+    )  # fmt: skip
+
+
+@inlined
+def sell_at(
+    received: int,
+    cap: int,
+    wanted: int,
+    is_rest: int,
+    cash: int,
+    position: int,
+    bought_today: int,
+    day_quantity: int,
+    day_amount: int,
+    day_fees: int,
+    settings: Integers,
+    lots: Integers,
+    charges: Integers,
+) -> tuple[int, int, int, int, int]:
+    """Return what `sell` returns, of an order that may fill at the price `received` as far as `cap` shares."""
     if is_rest:
         free = sellable(position, bought_today, settings[6])
         quantity, standing = min(wanted, free), T_PLUS_ONE if wanted > free else FILLED
@@ -134,7 +183,6 @@ def sell(
         quantity, standing = size_sell(wanted, position, bought_today, settings[6], lots)
     if quantity == 0:
         return standing, 0, 0, 0, 0
-    cap = volume_cap(volume, settings[5], used) if settings[5] > 0 else UNLIMITED
     filled, reason = fill(quantity, standing, cap, lots[1])
     if filled == 0:
         return reason, quantity, 0, 0, 0
@@ -145,7 +193,7 @@ def sell(
     return reason, quantity, filled, amount, fees
 
 
-@compiled
+@inlined
 def worth(quantity: int, price: int, factor: int, divisor: int) -> int:
     """Return what shares are worth at an unslipped price, in 0.0001, half up."""
     return mul_div(quantity * factor, price, divisor, HALF_UP)

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from core.matching.compiled import compiled
+from core.matching.compiled import compiled, inlined
 
 OVERFLOW: Final = 2**63 - 1
 """What a quotient beyond 63 bits becomes; drivers refuse figures that could reach it."""
@@ -20,7 +20,7 @@ HALF_UP: Final = 1
 UP: Final = 2
 
 
-@compiled
+@inlined
 def rounded(quotient: int, remainder: int, divisor: int, rounding: int) -> int:
     """Bring a quotient and its remainder to one whole number."""
     if remainder == 0 or rounding == DOWN:
@@ -71,7 +71,7 @@ def wide_mul_div(left: int, right: int, divisor: int, rounding: int) -> int:
     return rounded(np.int64(quotient), np.int64(remainder), divisor, rounding)  # type: ignore[arg-type]
 
 
-@compiled
+@inlined
 def mul_div(left: int, right: int, divisor: int, rounding: int) -> int:
     """Return left * right / divisor, rounded once: `DOWN`, `HALF_UP` or `UP`."""
     if left == 0 or right == 0:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from core.matching.compiled import compiled
+from core.matching.compiled import compiled, inlined
 from core.matching.integers import DOWN, HALF_UP, UP, mul_div
 from core.matching.model import NO_PRICE, RATE, UNLIMITED, ReasonCode
 
@@ -34,15 +34,17 @@ NO_POSITION: Final = ReasonCode.NO_POSITION.number
 LIMIT_PRICE: Final = ReasonCode.LIMIT_PRICE.number
 TO_LIMIT: Final = -UNLIMITED
 """As a rate of slippage: to the exchange's price limit."""
+GUESSES: Final = 4
+"""So often the search for a quantity guesses before it halves."""
 
 
-@compiled
+@inlined
 def amount_of(quantity: int, price: int, unit_factor: int, unit_divisor: int) -> int:
     """Return the amount of a fill in 0.0001, rounded once half up."""
     return mul_div(quantity * unit_factor, price, unit_divisor, HALF_UP)
 
 
-@compiled
+@inlined
 def charge_of(charge: Integers, amount: int, quantity: int, side: int) -> int:
     """Return one fee on an order's whole amount, by the row that describes it (`ChargeColumn`).
 
@@ -61,7 +63,7 @@ def charge_of(charge: Integers, amount: int, quantity: int, side: int) -> int:
     return min(max(fee, charge[4]), charge[5]) + charge[6]
 
 
-@compiled
+@inlined
 def fees_of(charges: Integers, amount: int, quantity: int, side: int) -> int:
     """Return all fees on an order's whole amount, each rounded by itself, in 0.0001."""
     total = 0
@@ -70,7 +72,7 @@ def fees_of(charges: Integers, amount: int, quantity: int, side: int) -> int:
     return total
 
 
-@compiled
+@inlined
 def valid_buy(quantity: int, lots: Integers) -> int:
     """Return the largest quantity up to `quantity` that a buy order may have; 0 when there is none."""
     largest = min(quantity, lots[3])
@@ -79,7 +81,7 @@ def valid_buy(quantity: int, lots: Integers) -> int:
     return lots[0] + (largest - lots[0]) // lots[1] * lots[1]
 
 
-@compiled
+@inlined
 def valid_sell(quantity: int, position: int, lots: Integers) -> int:
     """Return the largest quantity up to `quantity` that an order to sell out of `position` may have.
 
@@ -100,7 +102,7 @@ def valid_sell(quantity: int, position: int, lots: Integers) -> int:
     return lots[0] + (largest - lots[0]) // lots[1] * lots[1]
 
 
-@compiled
+@inlined
 def tick_at(price: int, ticks: Integers) -> int:
     """Return the price step at a price: rows are (up to and including, step), ascending; 1 where there is no row."""
     for row in range(ticks.shape[0]):
@@ -139,7 +141,7 @@ def slipped_to_limit(price: int, side: int, down: int, up: int) -> int:
     return min(down, price) if down > 0 else price
 
 
-@compiled
+@inlined
 def slipped(price: int, side: int, rate: int, ticks: Integers, down: int, up: int) -> int:
     """Move a price against the trader by `rate` billionths, to the tick away from the trader, never past the limit.
 
@@ -163,7 +165,7 @@ def slipped(price: int, side: int, rate: int, ticks: Integers, down: int, up: in
     return min(max(moved // tick * tick, down, min(tick, price)), price)
 
 
-@compiled
+@inlined
 def locked(price: int, side: int, down: int, up: int) -> int:
     """Return the reason when a price at its limit refuses the side, else 0 (`PENDING`)."""
     if side == BUY and price >= up:
@@ -173,63 +175,64 @@ def locked(price: int, side: int, down: int, up: int) -> int:
     return PENDING
 
 
-@compiled
+@inlined
 def volume_cap(volume: int, part: int, used: int) -> int:
     """Return how many shares may still be filled out of a bar's volume: `part` billionths of it, less those used."""
     return max(mul_div(volume, part, RATE, DOWN) - used, 0)
 
 
-@compiled
+@inlined
 def capped(quantity: int, cap: int, step: int) -> int:
     """Return what a cap lets through: all, or the cap brought down to the step."""
     return quantity if quantity <= cap else cap // step * step
 
 
-@compiled
+@inlined
 def sellable(position: int, bought_today: int, t_plus_one: int) -> int:
     """Return the shares that may be sold: without those bought today under T+1."""
     return max(position - bought_today, 0) if t_plus_one else position
 
 
-@compiled
+@inlined
 def cost_of(quantity: int, price: int, unit_factor: int, unit_divisor: int, charges: Integers) -> int:
     """Return what a buy of a quantity takes: its amount and fees."""
     amount = amount_of(quantity, price, unit_factor, unit_divisor)
     return amount + fees_of(charges, amount, quantity, BUY)
 
 
-@compiled
+@inlined
 def affordable(
     budget: int, quantity: int, price: int, unit_factor: int, unit_divisor: int, lots: Integers, charges: Integers
 ) -> int:
     """Return the largest valid quantity up to `quantity` whose amount and fees fit into `budget`.
 
-    Costs never fall as the quantity grows, so the search halves the number of steps; it begins where the amount alone
-    would bring the costs of the largest order down to the budget.
+    Costs never fall as the quantity grows, and one step more costs at least its amount. So the search begins where the
+    amount alone would end, goes as many steps as the money left over or missing pays for, and halves what lies between
+    should that take long.
     """
-    if price <= NO_PRICE or budget <= 0:
+    if price <= NO_PRICE or budget <= 0 or quantity < lots[0]:
         return 0
-    bound = min(quantity, mul_div(budget + 1, unit_divisor, price, UP) // unit_factor + 1)
-    highest = valid_buy(bound, lots)
-    if highest == 0:
-        return 0
-    excess = cost_of(highest, price, unit_factor, unit_divisor, charges) - budget
-    if excess <= 0:
-        return highest
-    high = (highest - lots[0]) // lots[1] - 1
-    low = high - excess // max(amount_of(lots[1], price, unit_factor, unit_divisor), 1) - 1
-    if low < 0 or cost_of(lots[0] + low * lots[1], price, unit_factor, unit_divisor, charges) > budget:
-        low = -1
+    low, high = -1, (min(quantity, lots[3]) - lots[0]) // lots[1]
+    least = amount_of(lots[1], price, unit_factor, unit_divisor) - (1 if unit_divisor > 1 else 0)
+    shares = float(budget + 1) * float(unit_divisor) / (float(price) * float(unit_factor))
+    guess = max(int(min((shares - lots[0]) / lots[1], float(high))), 0)
+    high = min(high, guess + (guess >> 40) + 1)
+    tries = 0
     while low < high:
-        middle = (low + high + 1) // 2
-        if cost_of(lots[0] + middle * lots[1], price, unit_factor, unit_divisor, charges) <= budget:
-            low = middle
+        left = budget - cost_of(lots[0] + guess * lots[1], price, unit_factor, unit_divisor, charges)
+        if left >= 0:
+            low = guess
+            if left < least:
+                break
         else:
-            high = middle - 1
+            high = guess - 1
+        tries += 1
+        guess = guess + left // max(least, 1) if tries < GUESSES else (low + high + 1) // 2
+        guess = min(max(guess, low + 1), high)
     return lots[0] + low * lots[1] if low >= 0 else 0
 
 
-@compiled
+@inlined
 def size_buy(
     wanted: int,
     is_fixed: int,
@@ -255,7 +258,7 @@ def size_buy(
     return quantity, standing if quantity == valid else FILLED
 
 
-@compiled
+@inlined
 def size_sell(wanted: int, position: int, bought_today: int, t_plus_one: int, lots: Integers) -> tuple[int, int]:
     """Return the quantity of a sell order and how it stands: `FILLED`, cut (`T_PLUS_ONE`, `ABOVE_LARGEST`), refused."""
     if position <= 0:
@@ -272,7 +275,7 @@ def size_sell(wanted: int, position: int, bought_today: int, t_plus_one: int, lo
     return quantity, ABOVE_LARGEST if asked > lots[3] else FILLED
 
 
-@compiled
+@inlined
 def fill(quantity: int, standing: int, cap: int, step: int) -> tuple[int, int]:
     """Return what is filled of an order, and its reason, under a cap of volume."""
     filled = capped(quantity, cap, step)
