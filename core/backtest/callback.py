@@ -9,10 +9,11 @@ from typing import Final
 from core.backtest.context import Context
 from core.backtest.corporate_actions import DueAction
 from core.backtest.history import BLOCK, HistoryWriter
+from core.backtest.holding_actions import apply_action, pay_owed
 from core.backtest.made_bars import BarMaker
 from core.backtest.model import Bar
 from core.backtest.problems import StrategyInvalid
-from core.backtest.settlement import Holding, apply_action, pay_owed, settle, settle_order
+from core.backtest.settlement import Holding, settle, settle_order
 from core.backtest.watching import TOLD, Progress, RunLimits, Watch
 from core.clock import Clock
 from core.matching import order_layout as at
@@ -170,24 +171,18 @@ class CallbackRun:
     def _quick(self) -> Callable[[int], None]:
         """Return what settles the orders of a bar: one call where a single order waits, as nearly always."""
         holding, context, many, compiled = self.holding, self.context, self._settle, settle_order()
-        account, queue, state, terms, quotes = (
-            holding.account,
-            holding.queue,
-            holding.state,
-            holding.terms,
-            holding.quotes,
-        )
-        table, show = account.table, vars(Context)["position"].__set__
+        account, queue, places_at = holding.account, holding.queue, holding.places.ctypes.data
+        show = vars(Context)["position"].__set__
 
         def settle_at(index: int) -> None:
             if len(queue) > 1:
                 many(index)
                 return
-            order = queue.pop()
-            held = compiled(table, account.orders, account.ledger, state, terms, quotes, index, *order)
+            row, side, kind, value, limit, submitted = order = queue.pop()
+            held = compiled(places_at, index, row, side, kind, value, limit, submitted)
             if held == at.NEEDS_ROOM:
                 account.make_room()
-                held = compiled(table, account.orders, account.ledger, state, terms, quotes, index, *order)
+                held = compiled(places_at, index, row, side, kind, value, limit, submitted)
             if held >= 0:
                 if held != context.position:
                     show(context, held)

@@ -16,6 +16,7 @@ from core.backtest.callback import Hooks, hooks_of
 from core.backtest.context import Context
 from core.backtest.fingerprint import fingerprint
 from core.backtest.history import BLOCK, HistoryWriter
+from core.backtest.holding_actions import apply_action, pay_owed
 from core.backtest.made_bars import BarMaker
 from core.backtest.model import Bar, Listing
 from core.backtest.order_list import OrderList
@@ -25,7 +26,7 @@ from core.backtest.ports import current_ports
 from core.backtest.problems import ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.series import Series, Wanted, benchmark_closes, prepare
-from core.backtest.settlement import UNIT, Account, Holding, apply_action, pay_owed, settle, trades_of
+from core.backtest.settlement import UNIT, Account, Holding, settle, trades_of
 from core.backtest.strategy_code import code_of
 from core.backtest.watching import TOLD, Watch
 from core.market.model import CorporateAction

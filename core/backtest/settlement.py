@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.backtest.bars import CheckedBars
-from core.backtest.corporate_actions import DividendLots, DueAction, entitlement
+from core.backtest.corporate_actions import DividendLots
 from core.backtest.fill_quotes import BookQuotes, FillQuotes
 from core.backtest.order_tables import exact_sum, grown, terms_table
 from core.backtest.terms import FillTerms
@@ -42,6 +42,7 @@ class Account:
         self._view[at.CASH] = cash
         self.orders = np.zeros((FIRST_ROWS, at.ORDER_SIZE), dtype=np.int64)
         self.ledger = np.zeros((FIRST_ROWS, at.LEDGER_SIZE), dtype=np.int64)
+        self._note_places()
         self.submitted = 0
         self.limits: dict[int, float] = {}
         self.holdings: list[Holding] = []
@@ -64,6 +65,7 @@ class Account:
         """Let the tables hold every order given, and so many fills more."""
         self.orders = grown(self.orders, self.submitted)
         self.ledger = grown(self.ledger, self.fills + fills)
+        self._note_places()
 
     def write_waiting(self) -> None:
         """Write down the orders that have not met a bar yet."""
@@ -72,6 +74,15 @@ class Account:
             for order in holding.queue:
                 if self.orders[order[0], at.KIND] == 0:
                     order_kernel.enter(self.orders, order[0], holding.number, *order[1:])
+
+    def _note_places(self) -> None:
+        """Write down where the tables lie: kernels that are called for each order are told addresses."""
+        self.table[at.ORDERS_AT :] = (
+            self.orders.ctypes.data,
+            len(self.orders),
+            self.ledger.ctypes.data,
+            len(self.ledger),
+        )
 
     def lines(self) -> Integers:
         """Return the ledger's rows so far."""
@@ -117,6 +128,7 @@ class Holding:
         "number",
         "options",
         "owed",
+        "places",
         "queue",
         "quotes",
         "state",
@@ -159,6 +171,8 @@ class Holding:
         self.lots = DividendLots()
         self.owed: list[tuple[int, int]] = []
         self.withheld = 0
+        lengths = [(table.ctypes.data, table.shape[-1]) for table in (self.terms, self.quotes)]
+        self.places = np.array([account.table.ctypes.data, self.state.ctypes.data, *lengths[0], *lengths[1]])
 
     @property
     def position(self) -> int:
@@ -248,8 +262,7 @@ NO_NEXT_BAR: Final = ReasonCode.NO_NEXT_BAR.number
 @lru_cache(maxsize=1)
 def settle_order() -> Callable[..., int]:
     """Return `order_kernel.settle_order`, called without a look at its arguments."""
-    column, table = "int64[::1]", "int64[:, ::1]"
-    return entry_point(order_kernel.settle_order, column, table, table, column, column, table, *["int64"] * 7)
+    return entry_point(order_kernel.settle_order, *["int64"] * 8)
 
 
 def settle(placed: Sequence[tuple[Holding, int]], equity: Callable[[], int]) -> None:
@@ -295,7 +308,7 @@ def _fill(holding: Holding, index: int, row: int, *, is_sale: bool) -> bool:
     tables = (holding.state, holding.terms, holding.quotes, index, row)
     if holding.options.is_taxed and is_sale:
         shares = order_kernel.sale_quantity(account.table, account.orders, *tables)
-        tax = holding.lots.tax_of(shares, _date(holding, index)) if shares else 0
+        tax = holding.lots.tax_of(shares, date_at(holding, index)) if shares else 0
     before = account.fills
     goes_on = order_kernel.fill_order(account.table, account.orders, account.ledger, *tables, tax)
     if account.fills > before:
@@ -308,7 +321,7 @@ def _fill_from(books: BookQuotes, holding: Holding, index: int, row: int, *, sid
     account, state, tax = holding.account, holding.state, 0
     matched = books.match(side, account.table, account.orders, state, holding.terms, holding.quotes, index, row)
     if holding.options.is_taxed and side == SELL and matched[2]:
-        tax = holding.lots.tax_of(matched[2], _date(holding, index))
+        tax = holding.lots.tax_of(matched[2], date_at(holding, index))
     before = account.fills
     goes_on = order_kernel.book(account.table, account.orders[row], account.ledger, state, index, row, tax, matched)
     if account.fills > before:
@@ -322,7 +335,7 @@ def _filled(holding: Holding, line: Integers) -> None:
     shares, index, is_sale = int(line[0, at.L_SHARES]), int(line[0, at.L_BAR]), line[0, at.L_SIDE] == SELL
     if holding.options.is_taxed:
         book = holding.lots.sold if is_sale else holding.lots.bought
-        book(shares, _date(holding, index))
+        book(shares, date_at(holding, index))
     if is_sale and holding.options.on_trade is not None:
         holding.options.on_trade(trades_of(line, holding.bars)[0])
 
@@ -347,48 +360,7 @@ def trades_of(lines: Integers, bars: CheckedBars) -> list[dict[str, Any]]:
     ]
 
 
-def apply_action(holding: Holding, due: DueAction) -> None:
-    """Book what an ex-date gives to the shares held at the close before."""
-    held, action = holding.position, due.action
-    if held == 0:
-        return
-    order_kernel.begin_bar(holding.state, holding.quote(at.DATE, due.index), due.index)
-    given = entitlement(action, held)
-    if given.cash:
-        holding.book(income=given.cash)
-        if due.pay_index is not None:
-            holding.owed.append((due.pay_index, given.cash))
-        if holding.options.is_taxed:
-            withheld = holding.lots.received(action.cash_per_share, action.ex_date)
-            holding.account.add(-withheld)
-            holding.book(flow=-withheld, income=-withheld)
-            holding.withheld += withheld
-    rights = _take_rights(holding, given.rights, given.rights_price) if holding.options.take_rights else 0
-    if holding.options.is_taxed:
-        holding.lots.bought(given.bonus + rights, _date(holding, due.index))
-    holding.book(position=given.bonus + rights)
-
-
-def pay_owed(holding: Holding, index: int) -> None:
-    """Book the cash that is due at a bar."""
-    paid = sum(cash for due, cash in holding.owed if due <= index)
-    holding.account.add(paid)
-    holding.book(flow=paid)
-    holding.owed[:] = [(due, cash) for due, cash in holding.owed if due > index]
-
-
-def _take_rights(holding: Holding, rights: int, price: Decimal) -> int:
-    """Pay for rights as far as the cash goes; return the shares taken."""
-    if rights == 0:
-        return 0
-    each = Fraction(price) * UNIT
-    taken = rights if each == 0 else min(rights, floor(Fraction(max(holding.account.cash, 0)) / each))
-    paid = ceil(each * taken)
-    holding.account.add(-paid)
-    holding.book(flow=-paid, cost=paid, spent=paid)
-    return taken
-
-
-def _date(holding: Holding, index: int) -> date:
+def date_at(holding: Holding, index: int) -> date:
+    """Return the day of a bar."""
     day: date = holding.bars.times[index].astype("datetime64[D]").item()
     return day

@@ -8,7 +8,7 @@ from typing import Final
 
 from core.matching import fill_kernel
 from core.matching import order_layout as at
-from core.matching.borrowed import borrowed
+from core.matching.borrowed import column_at, table_at
 from core.matching.compiled import compiled
 from core.matching.integers import DOWN, HALF_UP, mul_div
 from core.matching.model import RATE, UNLIMITED, ReasonCode
@@ -105,9 +105,9 @@ def tables_of(terms: Integers, rules: int) -> tuple[Integers, Integers]:
     charge_rows, tick_rows = terms[at.CHARGE_ROWS], terms[at.TICK_ROWS]
     start = at.TABLES + rules * (charge_rows * at.CHARGE_SIZE + tick_rows * at.TICK_SIZE)
     middle = start + charge_rows * at.CHARGE_SIZE
-    end = middle + tick_rows * at.TICK_SIZE
-    charges = terms[start:middle].reshape((charge_rows, at.CHARGE_SIZE))
-    return charges, terms[middle:end].reshape((tick_rows, at.TICK_SIZE))
+    address = terms.ctypes.data
+    charges = table_at(address + at.BYTES * start, charge_rows, at.CHARGE_SIZE)
+    return charges, table_at(address + at.BYTES * middle, tick_rows, at.TICK_SIZE)
 
 
 @compiled
@@ -316,25 +316,23 @@ def fill_order(
 
 @compiled
 def settle_order(
-    account: Integers,
-    orders: Integers,
-    ledger: Integers,
-    state: Integers,
-    terms: Integers,
-    quotes: Integers,
-    index: int,
-    row: int,
-    side: int,
-    kind: int,
-    value: int,
-    limit: int,
-    submitted: int,
+    places_at: int, index: int, row: int, side: int, kind: int, value: int, limit: int, submitted: int
 ) -> int:
-    """Settle the only order that waits for a bar; return the shares held after it, `GOES_ON` or `NEEDS_ROOM`."""
-    account, orders, ledger = borrowed(account), borrowed(orders), borrowed(ledger)
-    state, terms, quotes = borrowed(state), borrowed(terms), borrowed(quotes)
-    if row >= orders.shape[0] or account[at.FILLS] >= ledger.shape[0]:
+    """Settle the only order that waits for a bar; return the shares held after it, `GOES_ON` or `NEEDS_ROOM`.
+
+    `places_at` is the address of where the holding's tables lie.
+    """
+    places = column_at(places_at, at.PLACES_SIZE)
+    account = column_at(places[at.ACCOUNT_AT], at.ACCOUNT_SIZE)
+    if row >= account[at.ORDERS_ROWS] or account[at.FILLS] >= account[at.LEDGER_ROWS]:
         return at.NEEDS_ROOM
+    orders = table_at(account[at.ORDERS_AT], account[at.ORDERS_ROWS], at.ORDER_SIZE)
+    ledger = table_at(account[at.LEDGER_AT], account[at.LEDGER_ROWS], at.LEDGER_SIZE)
+    state, terms = (
+        column_at(places[at.STATE_AT], at.STATE_SIZE),
+        column_at(places[at.TERMS_AT], places[at.TERMS_LENGTH]),
+    )
+    quotes = table_at(places[at.QUOTES_AT], at.QUOTE_SIZE, places[at.QUOTES_LENGTH])
     order = orders[row]
     if order[at.KIND] == 0:
         enter(orders, row, state[at.NUMBER], side, kind, value, limit, submitted)

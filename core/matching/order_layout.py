@@ -10,8 +10,24 @@ from core.matching.model import ReasonCode
 
 CASH: Final = 0
 FILLS: Final = 1
-ACCOUNT_SIZE: Final = 2
-"""An account: its cash, and how many rows of the ledger are written."""
+ORDERS_AT: Final = 2
+ORDERS_ROWS: Final = 3
+LEDGER_AT: Final = 4
+LEDGER_ROWS: Final = 5
+ACCOUNT_SIZE: Final = 6
+"""An account: its cash, how many rows of the ledger are written, and where its two tables lie in the memory."""
+
+BYTES: Final = 8
+"""Of a number in a table."""
+
+ACCOUNT_AT: Final = 0
+STATE_AT: Final = 1
+TERMS_AT: Final = 2
+TERMS_LENGTH: Final = 3
+QUOTES_AT: Final = 4
+QUOTES_LENGTH: Final = 5
+PLACES_SIZE: Final = 6
+"""Where the tables of a holding lie in the memory, and how long those are that differ in it."""
 
 POSITION: Final = 0
 BOUGHT_TODAY: Final = 1
