@@ -12,7 +12,6 @@ import typer
 
 from agent_server.cli.backtest_script import run_script
 from agent_server.cli.context import (
-    NOT_FOUND,
     USAGE,
     AsJson,
     fail,
@@ -22,6 +21,7 @@ from agent_server.cli.context import (
     run,
     user_named,
 )
+from agent_server.cli.own_file import OwnCode, check_target, load
 from agent_server.cli.skill_command import ForUser, parse_pairs
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
     Example: dingpan backtest dual_moving_average --symbol 600519.SH -p fast:=10 -p slow:=30 --report out.html
     """
     if symbol is None:
-        run_script(ctx, strategy, user=user)
+        run_script(ctx, strategy, names=NAMES, user=user)
         return
     wish = Wish(
         strategy=strategy,
@@ -128,6 +128,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
         tags=tag or [],
         user=user,
     )
+    check_target(report)
     result, kept = run(ctx, lambda desk: _run(desk, wish), may_create=save is None)
     if report is not None:
         result.report(report, name=save or f"{Path(strategy).stem} {symbol}", language=language.value)
@@ -196,18 +197,14 @@ def load_strategy(given: str, parameters: dict[str, Any]) -> object:
 
     if not given.endswith(".py"):
         return built_in(given, parameters)
-    import runpy  # noqa: PLC0415 - only files need it
-
-    path = Path(given)
-    if not path.is_file():
-        fail(f"There is no file {given}.", NOT_FOUND)
     if parameters:
         fail("--param is for built-in strategies; a file has its own numbers.", USAGE)
-    found = runpy.run_path(str(path))
+    found = load(given)
     strategy = next((found[name] for name in NAMES if name in found), None)
     if strategy is None:
         fail(f"{given} defines none of {', '.join(NAMES)}.", USAGE)
-    return strategy() if isinstance(strategy, type) else strategy
+    with OwnCode(given):
+        return strategy() if isinstance(strategy, type) else strategy
 
 
 def market_rules(asked: RulesWord, bars: "BarTable") -> str | None:

@@ -8,6 +8,7 @@ import typer
 
 from agent_server.cli.backtest_command import FillWord, LanguageWord, numbers_as_floats
 from agent_server.cli.context import NOT_FOUND, USAGE, AsJson, fail, print_json, run
+from agent_server.cli.own_file import OwnCode, check_target, load
 from agent_server.cli.skill_command import parse_pairs
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def panel(  # noqa: PLR0913, PLR0917 - the options are the interface
         fail(f"There is no file {strategy}.", NOT_FOUND)
     if not strategy.endswith(".py") and strategy != SMALL_CAP:
         fail(f"{strategy} is neither a Python file nor {SMALL_CAP}.", USAGE)
+    check_target(report)
     given = numbers_as_floats(parse_pairs(parameters or []))
     options = {
         "initial_cash": cash,
@@ -71,8 +73,10 @@ async def _run(
     from core.backtest.panel import backtest_panel  # noqa: PLC0415 - keeps --help fast
 
     market = await desk_panel(desk.services.market, **days)
+    decide = decider_of(strategy)
     try:
-        decisions = decider_of(strategy)(market, **given)
+        with OwnCode(strategy):
+            decisions = decide(market, **given)
     except TypeError as error:
         fail(f"{Path(strategy).name}: {error}", USAGE)
     result = backtest_panel(market, decisions, **options)
@@ -85,9 +89,7 @@ def decider_of(strategy: str) -> Any:
         from core.backtest.strategies.small_cap import small_cap_rotation  # noqa: PLC0415 - keeps --help fast
 
         return small_cap_rotation
-    import runpy  # noqa: PLC0415 - only files need it
-
-    decide = runpy.run_path(strategy).get("decide")
+    decide = load(strategy).get("decide")
     if not callable(decide):
         fail(f"{Path(strategy).name} defines no decide(market).", USAGE)
     return decide

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from agent_server.cli.backtest_command import FillWord, RulesWord, market_rules, tell
 from agent_server.cli.context import NOT_FOUND, USAGE, AsJson, fail, print_json, run
+from agent_server.cli.own_file import OwnCode
 
 if TYPE_CHECKING:
     from agent_server.desk import Desk
@@ -115,7 +116,7 @@ def _found(
     trials, seed = drawn
     search = None if trials is None else RandomSearch(trials=trials, seed=seed)
     limits = RunLimits(time_seconds=seconds)
-    with ProcessPool(processes) if processes > 1 else nullcontext() as pool:
+    with OwnCode(strategy), ProcessPool(processes) if processes > 1 else nullcontext() as pool:
         if forward is not None:
             return walk_forward(strategy, grid, search=search, fan_out=pool, **named, **forward)
         return run_sweep(strategy, grid, search=search, fan_out=pool, limits=limits, **named)

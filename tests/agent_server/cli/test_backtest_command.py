@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from importlib.util import find_spec
@@ -50,6 +51,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, market: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("core.access.account_service.Passwords", lambda _: cheap_passwords())
+    monkeypatch.setattr(sys, "path", sys.path[:])
     monkeypatch.setattr(SystemClock, "now", lambda _: datetime(2026, 11, 20, 9, 0, tzinfo=CHINA))
     shutil.copytree(market, tmp_path / "desk" / "market")
     environment = {"DINGPAN_HOME": str(tmp_path / "desk"), "DINGPAN_PORT": "1"}
@@ -158,6 +160,40 @@ def test_a_strategy_that_raises_names_its_line(run: Run, tmp_path: Path) -> None
     done = run("backtest", str(path), "--symbol", "600011.SH", "--save", "never")
     assert done.exit_code == 1
     assert "ZeroDivisionError" in done.output
+    assert json.loads(run("skill", "run", "investment.stock.backtest.list", "--json").stdout)["data"] == []
+
+
+MADE_WRONG = "class Strategy:\n    def __init__(self):\n        1 / 0\n"
+BROKEN = [
+    ("run", "def strategy(bar, ctx:\n", ("--symbol", "600011.SH"), "SyntaxError: '(' was never closed"),
+    ("run", "import not_there\n", ("--symbol", "600011.SH"), "line 1, in <module>\n    import not_there\n"),
+    ("run", MADE_WRONG, ("--symbol", "600011.SH"), "line 3, in __init__"),
+    ("run", "def f():\n    1 / 0\nf()\n", (), "line 3, in <module>\n    f()\n"),
+    ("panel", "def decide(market):\n    market.nothing\n", (), "line 2, in decide"),
+    ("sweep", "import not_there\n", ("--symbol", "600011.SH", "-p", "n=1:3"), "line 1, in <module>"),
+]
+
+
+def test_errors_of_a_file_are_told_by_its_own_lines(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    for command, text, more, said in BROKEN:
+        path.write_text(text)
+        done = run("backtest", command, str(path), *more)
+        assert (done.exit_code, said in done.output) == (1, True), done.output
+        assert "agent_server" not in done.output
+
+
+def test_files_beside_an_own_one_and_what_is_refused_before_the_run(run: Run, own: str, tmp_path: Path) -> None:
+    path = tmp_path / "importing.py"
+    path.write_text("from mine import my_strategy\n")
+    done = run("backtest", str(path), "--symbol", "600011.SH")
+    assert done.exit_code == 0, done.output
+    silent = run("backtest", own)
+    assert silent.exit_code == 2
+    assert "defines my_strategy and runs no backtest. Say over which instrument with --symbol." in silent.output
+    for arguments in (("run", own, "--symbol", "600011.SH", "--save", "never"), ("panel", own)):
+        done = run("backtest", *arguments, "--report", "/not/there/out.html")
+        assert (done.exit_code, "there is no folder /not/there" in done.output) == (2, True), done.output
     assert json.loads(run("skill", "run", "investment.stock.backtest.list", "--json").stdout)["data"] == []
 
 
