@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import carray  # type: ignore[attr-defined] - numba has no list of its names
+from numba import carray  # type: ignore[attr-defined]
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ def _borrowed(array: Any) -> Callable[[Any], Any] | None:
 
 def column_at(address: int, size: int) -> Integers:
     """Return the column of int64 that lies at an address; the caller sees to it that it does, and goes on to."""
-    return np.ctypeslib.as_array((ctypes.c_int64 * size).from_address(address))
+    return np.ctypeslib.as_array((ctypes.c_int64 * int(size)).from_address(int(address)))
 
 
 def table_at(address: int, rows: int, columns: int) -> Integers:
