@@ -41,7 +41,7 @@ def chat_first_event() -> Row:
 
 def measure() -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"DINGPAN_HOME": folder}
+        environment = os.environ | {"DINGPAN_WARM_KERNELS": "false", "DINGPAN_HOME": folder}
         base = [sys.executable, "-m", "agent_server"]
         shared: dict[str, Any] = {"env": environment, "capture_output": True, "cwd": ROOT}
         subprocess.run([*base, "demo"], check=True, **shared)

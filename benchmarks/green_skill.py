@@ -57,7 +57,7 @@ def green_throughput() -> Row:
 
 def measure() -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"DINGPAN_HOME": folder}
+        environment = os.environ | {"DINGPAN_WARM_KERNELS": "false", "DINGPAN_HOME": folder}
         base = [sys.executable, "-m", "agent_server"]
         subprocess.run([*base, "demo"], env=environment, check=True, capture_output=True, cwd=ROOT)
         made = subprocess.run(

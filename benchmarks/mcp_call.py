@@ -141,7 +141,11 @@ def first_answer(environment: dict[str, str]) -> tuple[float, float]:
 def demo_desk() -> Iterator[dict[str, str]]:
     """Make a desk with the simulated market; yield the environment of its commands."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"DINGPAN_HOME": folder, "DINGPAN_RATE_LIMITS": "false"}
+        environment = os.environ | {
+            "DINGPAN_WARM_KERNELS": "false",
+            "DINGPAN_HOME": folder,
+            "DINGPAN_RATE_LIMITS": "false",
+        }
         command = [sys.executable, "-m", "agent_server", "demo"]
         subprocess.run(command, env=environment, check=True, capture_output=True, cwd=ROOT)
         yield environment

@@ -39,7 +39,7 @@ def seconds_until(path: str) -> float:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        environment = os.environ | {"DINGPAN_HOME": folder, "DINGPAN_PORT": str(port)}
+        environment = os.environ | {"DINGPAN_WARM_KERNELS": "false", "DINGPAN_HOME": folder, "DINGPAN_PORT": str(port)}
         base = [sys.executable, "-m", "agent_server"]
         subprocess.run([*base, "demo"], env=environment, check=True, capture_output=True, cwd=ROOT)
         start = time.perf_counter()
