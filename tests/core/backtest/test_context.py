@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Mapping
+from functools import partial
 from math import isnan
 from typing import Any
 
@@ -145,3 +146,38 @@ def test_more_orders_than_a_table_begins_with() -> None:
     assert list(result.reasons) == ["filled", "limit_price", "no_position"]
     assert (heard[0], heard[1], heard[-1]) == (0, 1, 1)
     assert len(result.trades) == 199
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_history_is_the_same_short_and_long(long: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond two blocks older bars are made again; nothing else may differ."""
+    monkeypatch.setattr("core.backtest.history.BLOCK", 16)
+    monkeypatch.setattr("core.backtest.callback.BLOCK", 16)
+    monkeypatch.setattr("core.backtest.history.LIST_BARS", 32 if long else 10**9)
+    rows = walk(150)
+    seen = []
+
+    def strategy(bar, ctx):
+        history = ctx.history
+        every = [row["trade_date"] for row in rows[: len(history)]]
+        assert [one.dt for one in history] == every
+        assert [one.dt for one in history[-20:]] == every[-20:]
+        assert [one.dt for one in history[:-3]] == every[:-3]
+        assert [one.dt for one in history[::-7]] == every[::-7]
+        assert [one.dt for one in history[-200:]] == every[-200:]
+        assert history[0].dt == every[0]
+        assert history[-1] == bar
+        assert history[len(history) // 2].dt == every[len(every) // 2]
+        assert history.index(bar) == len(history) - 1
+        assert bar in history
+        for outside in (len(history), -len(history) - 1):
+            with pytest.raises(IndexError):
+                history[outside]
+        seen.append(bar.dt)
+
+    backtest(strategy, bars=rows)
+    assert len(seen) == 150
+    capped = partial(backtest, bars=rows, max_history=24)
+    lengths = []
+    capped(lambda bar, ctx: lengths.append((len(ctx.history), len(ctx.history[-30:]), ctx.history[0].dt)))
+    assert lengths[100] == (24, 24, rows[77]["trade_date"])

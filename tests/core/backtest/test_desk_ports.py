@@ -125,7 +125,9 @@ async def test_minimal_single_stock(shop: Shop, capsys: pytest.CaptureFixture[st
     printed = capsys.readouterr().out
     sentinel = next(line for line in printed.splitlines() if line.startswith("__LG_BACKTEST_RESULT__:run1:"))
     assert json.loads(sentinel.split(":", 2)[2])["metrics"]["num_trades"] == result.metrics["num_trades"]
-    assert result.equity_curve[0].keys() == {"dt", "equity", "cash", "position", "close"}
+    assert list(result.equity_curve[0]) == ["dt", "equity", "cash", "position", "close"]
+    assert list(result.trades[0]) == ["entry_dt", "exit_dt", "qty", "entry_px", "exit_px", "pnl", "return_bps"]
+    assert result.metrics["num_trades"] == len(result.trades)
     assert result.equity_curve[0]["dt"].startswith(shop.year)
     assert len(result.equity_curve[0]["dt"]) == 8
     assert kept == 1
