@@ -64,14 +64,20 @@ class Kernels:
             if not self._state:
                 await self._compile()
         except OSError as error:
-            self._fail(error.strerror or str(error))
+            self._state = self._failed(error.strerror or str(error))
 
     def _look(self) -> str:
         """Return the state without compiling anything; empty when that is what remains to be done."""
-        from core.backtest.kernel_stamp import is_ready, kernel_folder  # noqa: PLC0415 - beside the event loop
+        from core.backtest.kernel_stamp import (  # noqa: PLC0415 - beside the event loop
+            KernelsNotKept,
+            is_ready,
+            kernel_folder,
+        )
 
         folder = kernel_folder(self.chosen_folder)
-        if folder is not None and is_ready(folder):
+        if folder is None:
+            return self._failed(KernelsNotKept().message)
+        if is_ready(folder):
             return READY
         return "" if self.is_wanted else LATER
 
@@ -89,11 +95,9 @@ class Kernels:
                 process.kill()
                 await process.wait()
             self._step = None
-        if why:
-            self._fail(why)
-            return
-        self._state = READY
-        log.info("kernels are ready", seconds=round(self.clock.monotonic() - self._started))
+        self._state = self._failed(why) if why else READY
+        if not why:
+            log.info("kernels are ready", seconds=round(self.clock.monotonic() - self._started))
 
     async def _follow(self, process: Process) -> str:
         """Take in what the process says until it ends; return why it failed, empty when it did not."""
@@ -111,6 +115,6 @@ class Kernels:
         finally:
             errors.cancel()
 
-    def _fail(self, why: str) -> None:
-        self._state = f"failed: {why}"
+    def _failed(self, why: str) -> str:
         log.warning("kernels could not be compiled", reason=why)
+        return f"failed: {why}"

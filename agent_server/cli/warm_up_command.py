@@ -57,5 +57,5 @@ def _tell_person(done: int, total: int, step: str) -> None:
 
 def _end_with_parent() -> None:
     """End at once when whoever started this process is gone: it holds the other end of standard input."""
-    sys.stdin.buffer.read()
+    os.read(sys.stdin.fileno(), 1)  # below Python's buffers, whose lock would break the orderly end of the process
     os._exit(1)

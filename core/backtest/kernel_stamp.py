@@ -16,12 +16,21 @@ from typing import Final
 
 import platformdirs
 
+from core.errors import NotPossible
+
 ENGINE: Final = Path(__file__).parent
 KERNELS: Final = ENGINE.parent / "matching"
 LIBRARIES: Final = ("numba", "llvmlite", "numpy")
 STAMP: Final = f"kernels.{sys.implementation.cache_tag}.ready"
 LOCK: Final = "kernels.lock"
 PROCESSOR: Final = Path("/proc/cpuinfo")
+
+
+class KernelsNotKept(NotPossible):
+    """There is nowhere to keep compiled kernels."""
+
+    code = "kernels_not_kept"
+    template = "Compiled kernels cannot be kept: no folder may be written to. Set NUMBA_CACHE_DIR to one."
 
 
 def kernel_folder(chosen: str = "", *, kernels: Path = KERNELS) -> Path | None:

@@ -5,9 +5,8 @@ Runs, and not a list of signatures: what a driver hands to a kernel is then neve
 
 from collections.abc import Callable
 
-from core.backtest.kernel_stamp import is_ready, mark_ready, one_at_a_time, stamp
+from core.backtest.kernel_stamp import KernelsNotKept, is_ready, mark_ready, one_at_a_time, stamp
 from core.backtest.tiny_runs import STEPS
-from core.errors import NotPossible
 from core.matching.compiled import kept_files
 from core.matching.machine_code import forget_old
 
@@ -15,13 +14,6 @@ WAITING = "waiting for another process that compiles"
 
 Tell = Callable[[int, int, str], object]
 """Called with how many steps are done, of how many, and the name of the next."""
-
-
-class KernelsNotKept(NotPossible):
-    """There is nowhere to keep compiled kernels."""
-
-    code = "kernels_not_kept"
-    template = "Compiled kernels cannot be kept: no folder may be written to. Set NUMBA_CACHE_DIR to one."
 
 
 def warm_up(tell: Tell) -> bool:

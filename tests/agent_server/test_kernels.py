@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from agent_server.app import create_app
-from agent_server.kernels import LATER, Kernels
+from agent_server.kernels import COMMAND, LATER, Kernels
 from core.backtest import kernel_stamp
 from core.backtest.tiny_runs import STEPS
 from core.clock import FrozenClock
@@ -88,6 +88,17 @@ async def test_nothing_starts_where_it_is_not_wanted_or_all_is_there(tmp_path: P
 
 
 @pytest.mark.anyio
+async def test_nowhere_to_keep_them_is_told(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel_stamp, "kernel_folder", lambda chosen: None)
+    kernels = kernels_of(tmp_path, clock)
+    async with kernels.compiling():
+        await until(lambda: kernels.told().startswith("failed: Compiled kernels cannot be kept: no folder"))
+    assert not (tmp_path / "pid").exists()
+
+
+@pytest.mark.anyio
 async def test_a_desk_is_ready_while_its_kernels_are_compiled(tmp_path: Path, clock: FrozenClock) -> None:
     async with rest_desk(settings_in(tmp_path), clock) as desk:
         inner = desk.desk
@@ -99,8 +110,22 @@ async def test_a_desk_is_ready_while_its_kernels_are_compiled(tmp_path: Path, cl
     assert ready.json()["checks"]["kernels"] == "compiling (2 of 5, 14 s)"
 
 
+def test_the_process_that_finds_all_compiled_ends_in_order(tmp_path: Path) -> None:
+    """As its server starts it, and with its standard input open to the end."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    folder = kernel_stamp.kernel_folder(str(tmp_path))
+    assert folder is not None
+    kernel_stamp.mark_ready(folder, kernel_stamp.stamp())
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-P", *COMMAND], env=environment, **pipes) as process:
+        assert process.wait(timeout=60) == 0
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert (process.stdout.read(), process.stderr.read()) == (b"", b"")
+
+
 def test_the_compiler_takes_no_time_from_others_and_ends_with_who_started_it(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "agent_server", "backtest", "warm-up", "--background", "--json"]
+    command = [sys.executable, "-P", *COMMAND]
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdin is not None
