@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from core.access.model import Caller
 from core.backtest.dates import day_of
 from core.backtest.desk_bars import desk_bars
+from core.backtest.desk_ticks import desk_ticks
 from core.backtest.model import BarTable
 from core.backtest.ports import Ports
 from core.backtest.results_draft import draft_of
@@ -46,7 +47,7 @@ class DeskPorts:
 
     def ports(self) -> Ports:
         """Return them as the engine takes them."""
-        return Ports(source=self, sink=None if self.results is None else self, records=self)
+        return Ports(source=self, sink=None if self.results is None else self, records=self, ticks=self)
 
     def bars(
         self, asset: int | str, *, filter_column: str | None, filter_value: Any, start: str | None, end: str | None
@@ -61,6 +62,11 @@ class DeskPorts:
             first, last = (_day(value, name) for value, name in ((start, "start"), (end, "end")))
             return self._wait(desk_bars(self.market, symbol, start=first, end=last))
         return self._wait(self._rows(asset, filter_column, filter_value))
+
+    def ticks(self, symbol: str, *, books: bool, start: str | None, end: str | None) -> BarTable | None:
+        """Return trades of a symbol, or its order books, that the desk has between two days."""
+        first, last = (_day(value, name) for value, name in ((start, "start"), (end, "end")))
+        return self._wait(desk_ticks(self.market, symbol, books=books, start=first, end=last))
 
     def save(self, result: dict[str, Any], *, name: str | None) -> object:
         """Keep a result in the caller's team; return its id."""

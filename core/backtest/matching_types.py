@@ -20,7 +20,7 @@ from core.backtest.ports import current_ports
 from core.backtest.problems import ColumnMissing, ParameterInvalid, TicksNeeded
 from core.backtest.request import RunRequest
 from core.backtest.terms import FillTerms
-from core.backtest.tick_source import DAY, TickTable, read_ticks
+from core.backtest.tick_source import DAY, TickTable, read_ticks, ticks_of
 from core.market.rules_sessions import trading_sessions
 from core.matching.model import BOOK_TYPES, RATE, TICK_TYPES, UNLIMITED, AmountTooLarge, MatchingType
 from core.matching.ticks import NOBODY, NOWHERE, Windows, vwap
@@ -45,12 +45,13 @@ def ticks_for(request: RunRequest, symbol: str, bars: CheckedBars) -> TickTable 
     if kind is None:
         return None
     needed = kind in TICK_TYPES or (kind is MatchingType.VWAP and not _has_amount(bars))
-    if request.ticks is None and not needed:
+    given = ticks_of(request.ticks, symbol)
+    if given is None and not needed:
         return None
     what = BOOKS if kind in BOOK_TYPES else TRADES
     if kind is MatchingType.VWAP:
         what = f"bars with an amount and a volume, or {what}"
-    given, source = request.ticks, current_ports().ticks
+    source = current_ports().ticks
     if given is None and source is not None:
         given = source.ticks(symbol, books=kind in BOOK_TYPES, start=request.start, end=request.end)
     if given is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from core.backtest.desk_bars import desk_bars
+from core.backtest.desk_ticks import ticks_of
 from core.backtest.model import BarTable
 from core.backtest.named_strategies import REPLAY, StrategyList, strategy_list
 from core.backtest.service import BacktestService
@@ -13,6 +14,7 @@ from core.backtest.strategy_runs import (
     FinishedRun,
     StrategyRun,
     Terms,
+    check_options,
     checked_run,
     refuse_empty,
     rules_for,
@@ -72,11 +74,12 @@ class BacktestRunService:
         """Check everything that can be checked, then queue the backtest.
 
         Raises `ArgumentsInvalid`, `StrategyUnknown`, `ParameterInvalid`, `InstrumentNotFound`, `BarsMissing`,
-        `RunLimit`.
+        `RunLimit`, `TicksNeeded`, `TicksInvalid`.
         """
         run = await asyncio.to_thread(checked_run, wish)
         tables, _ = await read_bars(self.market, run.symbols, run.terms)
-        rules_for(run.terms.rules, tables)
+        check_options(run.terms, rules_for(run.terms.rules, tables))
+        await read_ticks(self.market, tables, run.terms, whole=False)
         run = replace(run, symbols=tuple(tables))
         if run.strategy == REPLAY:
             run = replace(run, records=await self._records(uow, team_id, run.symbols))
@@ -155,6 +158,13 @@ async def read_bars(
     return tables, index
 
 
+async def read_ticks(
+    market: MarketService, tables: Mapping[str, BarTable], terms: Terms, *, whole: bool = True
+) -> dict[str, BarTable] | None:
+    """Read the ticks that orders are to meet, by symbol. Raises `TicksNeeded` and `TicksInvalid`."""
+    return await ticks_of(market, tables, terms.matching, start=terms.start, end=terms.end, whole=whole)
+
+
 @dataclass(frozen=True, slots=True)
 class BacktestJob:
     """Carries out queued backtests."""
@@ -172,7 +182,8 @@ class BacktestJob:
         run = StrategyRun.from_plain(bench.claim.arguments)
         bench.step("reading bars of " + (run.symbols[0] if len(run.symbols) == 1 else f"{len(run.symbols)} symbols"))
         tables, benchmark = await read_bars(self.market, run.symbols, run.terms)
-        finished: FinishedRun = await in_child(bench, run_strategy, run, tables, benchmark)
+        ticks = await read_ticks(self.market, tables, run.terms)
+        finished: FinishedRun = await in_child(bench, run_strategy, run, tables, benchmark, ticks)
         for line in finished.log:
             bench.log(line)
         return finished

@@ -16,11 +16,12 @@ from core.backtest.problems import BarsMissing, ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.results import Cell, ResultDraft, ResultTable, checked
 from core.backtest.results_draft import draft_of
+from core.backtest.slippage import SlippageModel
 from core.backtest.watching import Progress, RunLimits
 from core.durable.child import Kind, Tell
 from core.errors import ArgumentsInvalid, FieldFault
 from core.market.model import Exchange, InstrumentKind
-from core.matching.model import FillMode
+from core.matching.model import FillMode, MatchingType
 
 MAXIMUM_SYMBOLS: Final = 50
 LONGEST_PARAMETER: Final = 64
@@ -52,6 +53,8 @@ class Terms:
     volume_limit: float | None = None
     dividend_tax: str | None = None
     benchmark: str | None = None
+    matching: MatchingType | None = None
+    slippage: str | None = None
 
     def options(self, rules: str | None) -> dict[str, Any]:
         """Return the parameters of `backtest`; `rules` is what `rules_for` made of the choice."""
@@ -63,6 +66,8 @@ class Terms:
             "market_rules": rules,
             "volume_limit": self.volume_limit,
             "dividend_tax": self.dividend_tax,
+            "matching": None if self.matching is None else self.matching.value,
+            "slippage": self.slippage,
         }
 
 
@@ -95,6 +100,7 @@ class StrategyRun:
         given = dict(plain["terms"])
         given |= {name: given[name] and date.fromisoformat(given[name]) for name in ("start", "end")}
         given |= {"fill": FillMode(given["fill"]), "rules": RulesChoice(given["rules"])}
+        given |= {"matching": MatchingType(given["matching"]) if given.get("matching") else None}
         lists = {"symbols": tuple(plain["symbols"]), "tags": tuple(plain["tags"])}
         return cls(**{**plain, **lists, "terms": Terms(**given)})
 
@@ -119,11 +125,16 @@ def checked_run(wish: StrategyRun) -> StrategyRun:
         raise ArgumentsInvalid(faults)
     run = replace(wish, parameters=plain_numbers(wish.parameters))
     check_strategy(run.strategy, run.parameters, count=len(run.symbols))
-    rules = None if run.terms.rules in {RulesChoice.AUTO, RulesChoice.NONE} else run.terms.rules.value
-    RunRequest(**run.terms.options(rules))
+    rules = None if run.terms.rules is RulesChoice.NONE else run.terms.rules.value
+    check_options(run.terms, "a_share" if run.terms.rules is RulesChoice.AUTO else rules)
     _check_costs(run.terms)
     _check_labels(run)
     return run
+
+
+def check_options(terms: Terms, rules: str | None) -> None:
+    """Refuse terms that contradict each other, or these rules. Raises `ParameterInvalid`."""
+    RunRequest(**terms.options(rules))
 
 
 def _check_labels(run: StrategyRun) -> None:
@@ -151,6 +162,8 @@ def _check_costs(terms: Terms) -> None:
     for name in ("commission_bps", "slippage_bps"):
         if not 0 <= getattr(terms, name) <= 1_000:
             raise ParameterInvalid(name=name, reason=f"{getattr(terms, name):g} is not from 0 to 1000")
+    if terms.slippage is not None and SlippageModel.of(terms.slippage).bps > 1_000:
+        raise ParameterInvalid(name="slippage", reason=f"{terms.slippage} is more than a tenth of the price")
     if terms.volume_limit is not None and not 0 < terms.volume_limit <= 1:
         raise ParameterInvalid(name="volume_limit", reason=f"{terms.volume_limit:g} is not above 0 and up to 1")
 
@@ -206,7 +219,12 @@ class FinishedRun:
 
 
 def run_strategy(
-    tell: Tell, run: StrategyRun, tables: Mapping[str, BarTable], benchmark: BarTable | None, limits: RunLimits
+    tell: Tell,
+    run: StrategyRun,
+    tables: Mapping[str, BarTable],
+    benchmark: BarTable | None,
+    ticks: Mapping[str, BarTable] | None,
+    limits: RunLimits,
 ) -> FinishedRun:
     """Carry a backtest out; called in a child process. Raises the errors of `core.backtest.problems`."""
     from core.backtest.api import backtest, backtest_portfolio  # noqa: PLC0415 - the engine loads in the child
@@ -218,6 +236,7 @@ def run_strategy(
         "limits": limits,
         "progress": telling(tell),
         "benchmark_bars": benchmark,
+        "ticks": ticks,
     }
     strategies = make_strategies(run.strategy, run.parameters, run.symbols, run.records)
     if len(run.symbols) == 1:

@@ -143,10 +143,9 @@ class TickTable:
 def read_ticks(given: object, symbol: str) -> TickTable:
     """Read ticks of an instrument: a Parquet or CSV file, a data frame, columns by name, rows, or a table of a source.
 
-    Of a table with a column `symbol` the rows of `symbol` are taken. A mapping without a column of times is one of
-    such tables by symbol. Raises `TicksInvalid`, `ColumnMissing`.
+    Of a table with a column `symbol` the rows of `symbol` are taken. Raises `TicksInvalid`, `ColumnMissing`.
     """
-    columns = _columns(_of_symbol(given, symbol), symbol)
+    columns = _columns(given, symbol)
     name = next((name for name in TIMES if name in columns), None)
     if name is None:
         raise ColumnMissing(column=TIMES[0], purpose="the moment of a tick", columns=", ".join(columns))
@@ -161,12 +160,13 @@ def read_ticks(given: object, symbol: str) -> TickTable:
     return TickTable(moments, numbers)
 
 
-def _of_symbol(given: object, symbol: str) -> object:
+def ticks_of(given: object, symbol: str) -> object:
+    """Return the ticks of one instrument where they are given by symbol, None where it is not among them.
+
+    A mapping with a column of times is that of one instrument.
+    """
     if isinstance(given, Mapping) and not set(TIMES) & set(given):
-        if symbol not in given:
-            known = ", ".join(map(str, given))
-            raise TicksInvalid(where=f" of {symbol or 'the instrument'}", reason=f"those given are of {known}")
-        return given[symbol]
+        return given.get(symbol)
     return given
 
 

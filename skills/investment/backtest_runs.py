@@ -16,7 +16,7 @@ from core.backtest.sweep_runs import MAXIMUM_TRIALS, SweepPage, SweepRun
 from core.backtest.sweep_service import LARGEST_PAGE
 from core.durable.model import RunDetail, RunPage, RunState
 from core.durable.runs import LATEST
-from core.matching.model import FillMode
+from core.matching.model import FillMode, MatchingType
 from tools.context import SkillContext
 from tools.risk import RiskTier
 from tools.skill import skill
@@ -87,6 +87,14 @@ async def backtest_run(  # noqa: PLR0913 - the signature is the contract
     commission_bps: Annotated[float, Field(ge=0, le=1000, description="Commission, hundredths of a percent.")] = 0.0,
     slippage_bps: Annotated[float, Field(ge=0, le=1000, description="Slippage, hundredths of a percent.")] = 0.0,
     fill: Annotated[FillMode, Field(description="next_open, or this_close.")] = FillMode.NEXT_OPEN,
+    matching: Annotated[
+        MatchingType | None,
+        Field(description="Price that orders meet, in place of fill; ticks and books only where the desk has them."),
+    ] = None,
+    slippage: Annotated[
+        str | None,
+        Field(max_length=32, description="In place of slippage_bps: price_ratio:0.001, tick_size:2 or limit_price."),
+    ] = None,
     rules: Annotated[RulesChoice, Field(description="Market rules; auto: those of the exchange.")] = RulesChoice.AUTO,
     volume_limit: Annotated[
         float | None, Field(gt=0, le=1, description="Part of a day's volume that orders may take; 0.25 under rules.")
@@ -117,6 +125,8 @@ async def backtest_run(  # noqa: PLR0913 - the signature is the contract
         volume_limit=volume_limit,
         dividend_tax=dividend_tax,
         benchmark=benchmark,
+        matching=matching,
+        slippage=slippage,
     )
     wish = StrategyRun(
         strategy=strategy,

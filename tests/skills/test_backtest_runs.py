@@ -1,6 +1,7 @@
 """Backtests and sweeps by skill, from the call to the kept result, over two stocks of a market of our own."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -112,6 +113,39 @@ async def test_a_backtest_from_the_call_to_the_kept_result(desk: RestDesk) -> No
     assert (await execute(agent, f"{RUN}.cancel", run_id=run_id)).status_code == 422
 
 
+async def test_orders_meet_the_ticks_that_the_desk_has(desk: RestDesk) -> None:
+    """One trade a day at 9.99 + 0.01 per day: every fill is at the price of its day, two steps against the trader."""
+    agent = await an_agent(desk)
+    store = desk.desk.services.market_store
+    days = store.table("daily", columns=["trade_date"], symbols=[ONE])["trade_date"].to_pylist()
+    ticks = pa.table(
+        {
+            "symbol": [ONE] * len(days),
+            "ts": [np.datetime64(f"{day}T10:00:00", "ms") for day in days],
+            "seq": [0] * len(days),
+            "price": [(2_000 + place) / 100 for place in range(len(days))],
+            "qty": [10**9] * len(days),
+            "side": ["B"] * len(days),
+            "source": ["test"] * len(days),
+        }
+    )
+    store.commit({"ticks": TableChange(ticks)}, imported_at=IMPORTED)
+    asked = {**ASKED, "matching": "next_tick_last", "slippage": "tick_size:2", "end": days[-2].isoformat()}
+    answer = await execute(agent, RUN, **asked)
+    assert answer.status_code == 202, answer.text
+    await carried_out(desk, answer.json()["data"]["runId"])
+    kept = (await execute(agent, "investment.stock.backtest.get", id=1)).json()["data"]
+    assert (kept["parameters"]["matching"], kept["parameters"]["slippage"]) == ("next_tick_last", "tick_size:2")
+    assert len(kept["parameters"]["ticks"]) == 64
+    assert "warnings" not in kept or kept["warnings"] == []
+    trades = json.loads(kept["tradesJson"])
+    assert len(trades) > 3
+    place = {day.isoformat(): number for number, day in enumerate(days)}
+    for trade in trades:
+        assert round(trade["entry_px"] * 100, 6) == 2_002 + place[trade["entry_dt"]]
+        assert round(trade["exit_px"] * 100, 6) == 1_998 + place[trade["exit_dt"]]
+
+
 async def test_several_symbols_share_one_pool_and_the_ledger_is_replayed(desk: RestDesk) -> None:
     agent = await an_agent(desk)
     trade = {
@@ -152,6 +186,15 @@ REFUSED: list[tuple[dict[str, Any], int, str, str]] = [
     ({"commission_bps": 5000}, 400, "validation_failed", "commission_bps"),
     ({"name": "a\nb"}, 400, "validation_failed", "control character"),
     ({"code": "print(1)"}, 400, "validation_failed", "code"),
+    ({"matching": "next_tick_last"}, 400, "ticks_needed", f"The desk has none of {ONE} on these days"),
+    ({"matching": "vwap"}, 400, "ticks_needed", f"bars of {ONE} have none, and it has no trades"),
+    ({"matching": "best"}, 400, "validation_failed", "matching"),
+    ({"matching": "vwap", "fill": "this_close"}, 400, "backtest_parameter_invalid", "contradicts"),
+    ({"slippage": "tick_size"}, 400, "backtest_parameter_invalid", "needs a size"),
+    ({"slippage": "tick_size:1", "rules": "none"}, 400, "backtest_parameter_invalid", "give market_rules"),
+    ({"slippage": "tick_size:1", "slippage_bps": 1}, 400, "backtest_parameter_invalid", "say one of them"),
+    ({"slippage": "price_ratio:0.2"}, 400, "backtest_parameter_invalid", "more than a tenth"),
+    ({"slippage": "limit_price", "symbols": ["00700.HK"]}, 400, "backtest_parameter_invalid", "price limits"),
 ]
 
 
