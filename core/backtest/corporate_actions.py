@@ -49,6 +49,8 @@ class Entitlement:
 
 def due_actions(bars: CheckedBars, actions: Sequence[CorporateAction]) -> list[DueAction]:
     """Place actions at the first bar on or after their ex-date; those outside the bars are left out."""
+    if not actions:
+        return []
     days = bars.times.astype("datetime64[D]")
     found = []
     for action in sorted(actions, key=lambda entry: entry.ex_date):

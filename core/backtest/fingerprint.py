@@ -18,11 +18,14 @@ from core.backtest.model import Listing
 from core.backtest.series import Series
 from core.backtest.strategy_code import described
 from core.market import rules
+from core.matching.threads import default_threads, in_threads
 
 ENGINE_VERSION: Final = 3
 """Raised when the same orders would end differently, or the fingerprint is made in another way."""
-SMALLEST: Final = -(2**31)
-LARGEST: Final = 2**31 - 1
+NARROW: Final = (np.dtype(np.int16), np.dtype(np.int32))
+"""Kinds of whole numbers that columns are held in to be digested, where all of them fit."""
+MANY: Final = 50_000
+"""Bars from which on a column keeps a processor busy for longer than it takes to start a thread."""
 
 
 def fingerprint(
@@ -40,35 +43,39 @@ def fingerprint(
         digest.update(
             f"{bars.places} {spelled} {_described_listing(one.listing)} {described(list(one.actions))}".encode()
         )
-        for name, column in _columns(one, parameters):
-            digest.update(name.encode() + column)
+        columns = list(_columns(one, parameters))
+        digests = in_threads(
+            _digest_of, [column for _, column in columns], default_threads() if len(bars) > MANY else 1
+        )
+        for (name, _), part in zip(columns, digests, strict=True):
+            digest.update(name.encode() + part)
     for text in code:
         digest.update(text)
     if benchmark is not None:
-        digest.update(_digest_of(benchmark[0]) + hashlib.blake2b(benchmark[1].tobytes()).digest())
+        digest.update(_digest_of(benchmark[0]) + _digest_of(benchmark[1]))
     digest.update(json.dumps(parameters, sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
 
-def _columns(series: Series, parameters: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Yield the digests of everything a run can see of its bars: prices, limits, and what `bar.raw` shows beside."""
+def _columns(series: Series, parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield everything a run can see of its bars: prices, limits, and what `bar.raw` shows beside."""
     bars, terms = series.bars, series.terms
     times = bars.times.astype(np.int64)
-    yield "times", _digest_of(np.concatenate((times[:1], np.diff(times))))
+    yield "times", np.concatenate((times[:1], times[1:] - times[:-1]))
     for name in sorted(bars.prices):
-        yield name, _digest_of(bars.prices[name])
+        yield name, bars.prices[name]
     if bars.volume is not None:
-        yield "volume", _digest_of(bars.volume)
+        yield "volume", bars.volume
     seen = {str(parameters.get("date_column")), *bars.prices, "volume"} - set(parameters.get("price_columns") or {})
     seen |= set((parameters.get("price_columns") or {}).values())
     if parameters.get("market_rules") is not None:
-        yield "down", _digest_of(terms.down)
-        yield "up", _digest_of(terms.up)
+        yield "down", terms.down
+        yield "up", terms.up
         seen |= {*UP_COLUMNS, *DOWN_COLUMNS}
     table = bars.table
     for name in sorted(map(str, table.columns if table.rows is None else table.rows[0])):
         if name not in seen:
-            yield f"raw {name}", _digest_of_any(bars.column(name))
+            yield f"raw {name}", bars.column(name)
 
 
 @lru_cache(maxsize=1024)
@@ -76,25 +83,29 @@ def _described_listing(listing: Listing | None) -> str:
     return described(listing)
 
 
-def _digest_of(column: NDArray[np.integer[Any]]) -> bytes:
-    """Return a digest of whole numbers, in half of the bytes where they fit."""
-    digest, rest = hashlib.blake2b(column[:1].tobytes()), column[1:]
-    if len(rest) and rest.min() >= SMALLEST and rest.max() <= LARGEST:
-        rest = rest.astype(np.int32)
-    digest.update(bytes([rest.itemsize]))
-    digest.update(rest.tobytes())
-    return digest.digest()
-
-
-def _digest_of_any(column: Any) -> bytes:
-    """Return a digest of a column as the data has it."""
-    values = np.asarray(column) if not isinstance(column, list) else column
+def _digest_of(column: Any) -> bytes:
+    """Return a digest of a column as the data has it; of whole numbers in the fewest bytes they fit in."""
+    values = column if isinstance(column, list) else np.asarray(column)
+    if isinstance(values, np.ndarray) and values.dtype == np.int64:
+        return _digest_of_numbers(values)
     if isinstance(values, np.ndarray) and values.dtype != object:
         return hashlib.blake2b(values.dtype.str.encode() + np.ascontiguousarray(values).tobytes()).digest()
     values = list(values)
     if set(map(type, values)) == {float}:
         return hashlib.blake2b(struct.pack(f"{len(values)}d", *values)).digest()
     return hashlib.blake2b(repr(values).encode(errors="surrogatepass")).digest()
+
+
+def _digest_of_numbers(column: NDArray[np.int64]) -> bytes:
+    """Return a digest of the first number as it is, and of the others side by side."""
+    digest, rest = hashlib.blake2b(column[:1].tobytes()), column[1:]
+    if rest.size:
+        lowest, highest = rest.min(), rest.max()
+        fitting = (kind for kind in NARROW if lowest >= np.iinfo(kind).min and highest <= np.iinfo(kind).max)
+        rest = np.ascontiguousarray(rest, dtype=next(fitting, np.int64))
+    digest.update(bytes([rest.itemsize]))
+    digest.update(memoryview(rest).cast("B"))  # type: ignore[arg-type]
+    return digest.digest()
 
 
 @lru_cache(maxsize=1)

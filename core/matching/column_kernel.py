@@ -49,10 +49,10 @@ def day_numbers(moments: Integers, per_day: int, out: Integers) -> None:
     By eras of 400 years that begin in March, so that the leap day comes last: H. Hinnant, chrono-compatible low-level
     date algorithms, civil_from_days.
     """
-    midnight, next_midnight = 0, 0
+    midnight, next_midnight, number = 0, 0, 0
     for row in range(moments.size):
         if midnight <= moments[row] < next_midnight:
-            out[row] = out[row - 1]
+            out[row] = number
             continue
         day = moments[row] // per_day
         midnight, next_midnight = day * per_day, (day + 1) * per_day
@@ -65,7 +65,8 @@ def day_numbers(moments: Integers, per_day: int, out: Integers) -> None:
         day_of_month = day_of_year - (153 * march_month + 2) // 5 + 1
         month = march_month + 3 if march_month < 10 else march_month - 9
         year = year_of_era + era * 400 + (1 if month <= 2 else 0)
-        out[row] = year * 10_000 + month * 100 + day_of_month
+        number = year * 10_000 + month * 100 + day_of_month
+        out[row] = number
 
 
 @compiled

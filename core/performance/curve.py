@@ -36,9 +36,9 @@ class Curve:
             raise CurveInvalid(reason=f"The initial cash must be a positive number, not {self.initial}.")
         if self.days.shape != self.equity.shape or self.days.ndim != 1:
             raise CurveInvalid(reason=f"{self.days.size} days do not fit {self.equity.size} values of equity.")
-        if self.days.size and (np.diff(self.days) < 0).any():
+        if (self.days[1:] < self.days[:-1]).any():
             raise CurveInvalid(reason="The days of an equity curve must not fall.")
-        if not (np.isfinite(self.equity) & (self.equity >= 0)).all():
+        if self.equity.size and not (self.equity.min() >= 0 and self.equity.max() < np.inf):
             bad = int(np.argmin(np.isfinite(self.equity) & (self.equity >= 0)))
             raise CurveInvalid(reason=f"Equity is {self.equity[bad]} at bar {bad}; it must be zero or more.")
 
@@ -48,7 +48,7 @@ class Curve:
     @cached_property
     def daily(self) -> "Curve":
         """The curve with the last bar of each day only; itself when it has one bar a day."""
-        ends = np.flatnonzero(np.append(np.diff(self.days) > 0, True)) if len(self) else np.arange(0)
+        ends = np.flatnonzero(np.append(self.days[1:] != self.days[:-1], True)) if len(self) else np.arange(0)
         return self if ends.size == len(self) else Curve(self.initial, self.days[ends], self.equity[ends])
 
     @cached_property

@@ -97,7 +97,11 @@ class Drawdown:
 
 def drawdown_series(curve: Curve) -> FloatArray:
     """Return E_t / max(initial, E_1 ... E_t) - 1 for each bar: zero at a high, else negative."""
-    return curve.equity / np.maximum(np.maximum.accumulate(curve.equity), curve.initial) - 1.0
+    depths = np.maximum.accumulate(curve.equity)
+    np.maximum(depths, curve.initial, out=depths)
+    np.divide(curve.equity, depths, out=depths)
+    depths -= 1.0
+    return depths
 
 
 def max_drawdown(curve: Curve) -> Drawdown:

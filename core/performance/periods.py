@@ -26,8 +26,9 @@ def yearly_table(curve: Curve) -> tuple[YearRow, ...]:
     A period's return is its last equity / the last equity before it - 1; for the first one, before it is the initial
     cash. The totals chain to the total return. A period that begins with nothing left has no return.
     """
-    years = dict(_returns(curve, curve.days // 10_000))
-    months = dict(_returns(curve, curve.days // 100))
+    daily = curve.daily
+    years = dict(_returns(daily, daily.days // 10_000))
+    months = dict(_returns(daily, daily.days // 100))
     return tuple(
         YearRow(year, tuple(months.get(year * 100 + month) for month in range(1, MONTHS + 1)), total)
         for year, total in years.items()
@@ -37,7 +38,7 @@ def yearly_table(curve: Curve) -> tuple[YearRow, ...]:
 def _returns(curve: Curve, keys: IntArray) -> list[tuple[int, float | None]]:
     if not len(curve):
         return []
-    ends = np.flatnonzero(np.append(np.diff(keys) > 0, True))
+    ends = np.flatnonzero(np.append(keys[1:] != keys[:-1], True))
     last = curve.equity[ends].tolist()
     before = [curve.initial, *last[:-1]]
     return [
