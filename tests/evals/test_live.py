@@ -1,5 +1,6 @@
 """The same scenarios through inspect, with its offline model: our loop, its log, its scores."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from evals.results import PhaseRecord
 from evals.runner import play_live
 from evals.world import World
 
-pytest.importorskip("inspect_ai", reason="inspect-ai is not installed")
+pytestmark = pytest.mark.skipif(find_spec("inspect_ai") is None, reason="inspect-ai is not installed")
 CASES = list(cases(load_all()))
 
 
