@@ -19,7 +19,7 @@ from core.performance.measure import Performance
 
 SENTINEL: Final = "__LG_BACKTEST_RESULT__"
 PERCENT: Final = ("total_return", "cagr", "max_drawdown", "win_rate", "exposure", "volatility", "benchmark_return")
-SUMMARY: Final = (
+FIGURES: Final = (
     "total_return",
     "cagr",
     "sharpe",
@@ -33,10 +33,9 @@ SUMMARY: Final = (
     "exposure",
     "turnover",
     "fees",
-    "benchmark_return",
-    "alpha",
-    "beta",
 )
+"""Figures that every run of one instrument has, in the order in which they are told; each a number or None."""
+SUMMARY: Final = (*FIGURES, "benchmark_return", "alpha", "beta")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.backtest.bars import table_of
 from core.backtest.model import BarTable, Listing
+from core.backtest.outcome import FIGURES
 from core.backtest.ports import read_asset
 from core.backtest.request import RunRequest
 from core.backtest.series import Series, Wanted, prepare
@@ -32,7 +33,7 @@ from core.backtest.sweep_compiled import (
 )
 from core.backtest.sweep_figures import figures_of
 from core.backtest.sweep_grid import Combinations, Grid, Parameters, RandomSearch, combinations
-from core.backtest.sweep_result import FIGURES, SweepResult
+from core.backtest.sweep_result import SweepResult
 from core.backtest.sweep_trials import TrialJob, TrialOutcome, maker_of
 from core.backtest.watching import Progress
 from core.durable.fan_out import FanOut, Serial
@@ -159,7 +160,7 @@ def sweep_market(
     averages = averages_of(make, wanted.tried) if can_compile(request, many) else None
     if averages is not None:
         results = run_compiled_series(averages, request, many, threads=threads or default_threads())
-        rows = [figures_of(trials, request, series) for trials, series in zip(results, many, strict=True)]
+        figures = figures_of(list(results), request, many)
     else:
         rows = [
             sweep(
@@ -168,7 +169,7 @@ def sweep_market(
             ).figures
             for one in many
         ]  # fmt: skip
-    figures = {name: np.stack([row[name] for row in rows]) for name in FIGURES}
+        figures = {name: np.stack([row[name] for row in rows]) for name in FIGURES}
     return MarketSweep(symbols=list(bars), parameters=wanted.tried, refused=wanted.refused, figures=figures)
 
 
@@ -220,7 +221,7 @@ def _compiled(
 
     return SweepResult(
         parameters=wanted.tried[: watch.done],
-        figures=figures_of(trials, request, series),
+        figures={name: values[0] for name, values in figures_of([trials], request, [series]).items()},
         errors={},
         refused=wanted.refused,
         objective=objective,

@@ -17,6 +17,7 @@ from core.backtest.strategies.moving_average import DualMovingAverage
 from core.backtest.sweep_grid import Parameters
 from core.backtest.sweep_trials import NamedStrategy
 from core.matching import sweep_kernel as kernel
+from core.matching import sweep_layout as at
 from core.matching.model import AMOUNT_PLACES, FillMode
 from core.matching.threads import in_threads
 
@@ -30,7 +31,7 @@ NO_CURVES: Final = np.zeros((0, 0), dtype=np.int64)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledTrials:
-    """What trials came to: columns of `sweep_kernel`, one row a trial."""
+    """What trials came to: columns of `sweep_layout`, one row a trial."""
 
     counts: Integers
     sums: Floats
@@ -51,7 +52,13 @@ class Averages:
 
 def can_compile(request: RunRequest, series: Sequence[Series]) -> bool:
     """Return whether compiled trials know everything that is asked for."""
-    known = not request.carry_orders and not request.take_rights and request.tax is None and request.on_trade is None
+    known = (
+        request.matching_type is None
+        and not request.carry_orders
+        and not request.take_rights
+        and request.tax is None
+        and request.on_trade is None
+    )
     return known and all(request.mode is FillMode.THIS_CLOSE or "open" in one.bars.prices for one in series)
 
 
@@ -87,7 +94,7 @@ def run_compiled(
     averages: Averages, request: RunRequest, series: Series, *, threads: int
 ) -> Iterator[tuple[slice, CompiledTrials]]:
     """Run trials over one instrument, in stretches by several threads; the averages are shared by all."""
-    tape, rules = _series(series, request), _rules(series, request, averages.size)
+    tape, rules = _series(series, request), _rules(series, request, averages.size, request.cash)
     lengths, pairs = averages.lengths, averages.pairs
     means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
 
@@ -101,10 +108,10 @@ def run_compiled_series(
     averages: Averages, request: RunRequest, many: Sequence[Series], *, threads: int
 ) -> Iterator[CompiledTrials]:
     """Run the same trials over many instruments, in their order."""
-    lengths, pairs = averages.lengths, averages.pairs
+    lengths, pairs, cash = averages.lengths, averages.pairs, request.cash
 
     def run(series: Series) -> CompiledTrials:
-        tape, rules = _series(series, request), _rules(series, request, averages.size)
+        tape, rules = _series(series, request), _rules(series, request, averages.size, cash)
         means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
         return _trials(means, pairs, tape, rules, NO_CURVES)
 
@@ -113,7 +120,7 @@ def run_compiled_series(
 
 def curves_of(averages: Averages, request: RunRequest, series: Series, *, threads: int) -> Integers:
     """Return the equity of every trial at the end of each bar, in 0.0001: one row a trial."""
-    tape, rules = _series(series, request), _rules(series, request, averages.size)
+    tape, rules = _series(series, request), _rules(series, request, averages.size, request.cash)
     lengths, pairs = averages.lengths, averages.pairs
     means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
     out = np.zeros((len(pairs), len(series.bars)), dtype=np.int64)
@@ -129,49 +136,52 @@ def _stretches(count: int) -> list[slice]:
     return [slice(first, min(first + TRIALS_AT_ONCE, count)) for first in range(0, count, TRIALS_AT_ONCE)]
 
 
-def _trials(
-    means: Floats, pairs: Integers, tape: kernel.Series, rules: kernel.Rules, curves: Integers
-) -> CompiledTrials:
-    counts = np.zeros((len(pairs), kernel.COUNTS), dtype=np.int64)
-    sums = np.zeros((len(pairs), kernel.SUMS))
+def _trials(means: Floats, pairs: Integers, tape: at.Series, rules: at.Rules, curves: Integers) -> CompiledTrials:
+    counts = np.zeros((len(pairs), at.COUNTS), dtype=np.int64)
+    sums = np.zeros((len(pairs), at.SUMS))
     kernel.run_trials(means, pairs, tape, rules, counts, sums, curves)
     return CompiledTrials(counts, sums)
 
 
-def _series(series: Series, request: RunRequest) -> kernel.Series:
+def _series(series: Series, request: RunRequest) -> at.Series:
     bars, terms = series.bars, series.terms
     events = [(due.index, number, 0) for number, due in enumerate(series.due)]
     events += [(due.pay_index, number, 1) for number, due in enumerate(series.due) if due.pay_index is not None]
     events.sort(key=lambda event: (event[0], event[2]))
     ends = np.flatnonzero(np.append(np.diff(bars.days) > 0, True)).astype(np.int64)
-    return kernel.Series(
-        prices=bars.prices["close" if request.mode is FillMode.THIS_CLOSE else "open"],
-        closes=bars.prices["close"],
-        volumes=np.zeros(len(bars), dtype=np.int64) if bars.volume is None else bars.volume,
-        down=terms.down,
-        up=terms.up,
+    closes, size = bars.prices["close"], len(bars)
+    regime = np.asarray(terms.regime, dtype=np.int64)
+    paid, received, caps = (np.empty(size, dtype=np.int64) for _ in range(3))
+    kernel.quote_bars(
+        bars.prices["close" if request.mode is FillMode.THIS_CLOSE else "open"],
+        np.zeros(size, dtype=np.int64) if bars.volume is None else bars.volume,
+        terms.down, terms.up, regime, terms.settings, padded([terms.ticks])[0], paid, received, caps,
+    )  # fmt: skip
+    return at.Series(
+        closes=closes,
+        levels=closes.astype(np.float64),
+        paid=paid,
+        received=received,
+        caps=caps,
         gap_after=np.asarray(terms.gap_after, dtype=np.bool_),
-        regime=np.asarray(terms.regime, dtype=np.int64),
+        regime=regime,
         days=bars.days,
         ends=ends,
+        places=np.searchsorted(ends, np.arange(size + 1)).astype(np.int64),
         events=np.array(events, dtype=np.int64).reshape(len(events), 3),
         ratios=np.array([ratios_of(due)[:2] for due in series.due], dtype=np.int64).reshape(len(series.due), 2),
     )
 
 
-def _rules(series: Series, request: RunRequest, size: object) -> kernel.Rules:
+def _rules(series: Series, request: RunRequest, size: object, cash: int) -> at.Rules:
     terms, places = series.terms, series.bars.places
     part = 0 if size == "all" else part_of(size)
     factor, divisor = 10 ** max(0, AMOUNT_PLACES - places), 10 ** max(0, places - AMOUNT_PLACES)
     highest = int(series.bars.prices["close"].max())
     is_at_close = int(request.mode is FillMode.THIS_CLOSE)
-    return kernel.Rules(
+    return at.Rules(
         settings=terms.settings,
         lots=terms.lots,
-        rest_lots=terms.rest_lots,
         charges=padded([terms.charges])[0],
-        ticks=padded([terms.ticks])[0],
-        options=np.array(
-            [request.cash, part, request.warmup_bars, is_at_close, factor, divisor, highest], dtype=np.int64
-        ),
+        options=np.array([cash, part, request.warmup_bars, is_at_close, factor, divisor, highest], dtype=np.int64),
     )

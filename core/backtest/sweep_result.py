@@ -14,21 +14,6 @@ from core.performance.figures import Figure
 from core.performance.overfitting import GridVerdict, judge_grid
 
 Floats = NDArray[np.float64]
-FIGURES: Final = (
-    "total_return",
-    "cagr",
-    "sharpe",
-    "sortino",
-    "max_drawdown",
-    "calmar",
-    "volatility",
-    "win_rate",
-    "profit_factor",
-    "num_trades",
-    "exposure",
-    "turnover",
-    "fees",
-)
 LOWER_IS_BETTER: Final = frozenset({"volatility", "fees", "turnover"})
 LARGEST_PAGE: Final = 1_000
 WHOLE: Final = frozenset({"num_trades"})

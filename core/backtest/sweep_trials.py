@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from core.backtest.api import backtest
 from core.backtest.model import BarTable
+from core.backtest.outcome import FIGURES
 from core.backtest.problems import ParameterInvalid, StrategyFailed, StrategyInvalid
 from core.backtest.strategies.built_in import BUILT_IN, built_in
 from core.backtest.sweep_grid import Parameters
-from core.backtest.sweep_result import FIGURES
 
 NAMES: Final = ("Strategy", "make_strategy", "strategy")
 """What a file calls the class or function that makes a strategy out of parameters."""

@@ -14,16 +14,29 @@ Floats = NDArray[np.float64]
 
 
 @compiled
+def running_sums(values: Integers) -> Integers:
+    """Return the sum of all values before each row, and of all of them."""
+    out = np.zeros(values.size + 1, np.int64)
+    for row in range(values.size):
+        out[row + 1] = out[row] + values[row]
+    return out
+
+
+@compiled
+def mean_of_sums(sums: Integers, length: int, scale: int, out: Floats) -> None:
+    """Write the mean of the last `length` values, out of their running sums."""
+    start, divisor = min(length - 1, out.size), float(length * scale)
+    out[:start] = np.nan
+    means, ends, begins = out[start:], sums[length:], sums[: sums.size - length]
+    for place in range(means.size):
+        means[place] = (ends[place] - begins[place]) / divisor
+
+
+@compiled
 def sma(values: Integers, length: int, scale: int) -> Floats:
     """Return the mean of the last `length` values."""
-    out = np.full(values.size, np.nan)
-    total = 0
-    for row in range(values.size):
-        total += values[row]
-        if row >= length:
-            total -= values[row - length]
-        if row >= length - 1:
-            out[row] = total / (length * scale)
+    out = np.empty(values.size, np.float64)
+    mean_of_sums(running_sums(values), length, scale, out)
     return out
 
 

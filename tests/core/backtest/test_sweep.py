@@ -1,17 +1,20 @@
 """Every trial of a sweep ends with the cents of a single run, whichever way it ran."""
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
 
 from core.backtest.api import backtest
+from core.backtest.outcome import FIGURES
 from core.backtest.problems import ParameterInvalid
 from core.backtest.strategies.moving_average import DualMovingAverage
 from core.backtest.sweep import sweep, sweep_market
 from core.backtest.sweep_grid import Between, RandomSearch
-from core.backtest.sweep_result import FIGURES
 from core.backtest.watching import Progress, RunLimits
+from core.market.model import CorporateAction
 from tests.support.backtest_rows import walk
 from tests.support.random_runs import actions_of, listing, random_run, rows_of
 
@@ -88,6 +91,37 @@ def test_a_part_of_the_cash_and_a_warm_up(size: float) -> None:
     named = {"bars": walk(260), "initial_cash": 1_000_000.0, "commission_bps": 3.0, "warmup_bars": 40}
     result = sweep("dual_moving_average", GRID | {"size": [size]}, **named)
     assert_equal(result, named)
+
+
+@pytest.mark.parametrize(("price", "cash"), [(1.0, 1e12), (1e-6, 1_000_000.0)])
+def test_figures_that_floats_cannot_hold(price: float, cash: float) -> None:
+    """An account beyond 2**53 units of 0.0001, and prices of more places than the account has."""
+    names = ("open", "high", "low", "close")
+    rows = [row | {name: round(row[name] * price, 8) for name in names} for row in walk(120)]
+    named = {"bars": rows, "initial_cash": cash, "commission_bps": 3.0}
+    assert assert_equal(sweep("dual_moving_average", GRID, **named), named) > 50
+
+
+@pytest.mark.parametrize("fill", ["next_open", "this_close"])
+def test_an_event_on_the_bar_of_a_fill(fill: str) -> None:
+    """Dividends and bonus shares on every fifth bar: some meet the bars on which orders fill, and the last one."""
+    rows = walk(61)
+    actions = [
+        CorporateAction(
+            symbol="600519.SH",
+            ex_date=date.fromisoformat(row["trade_date"]),
+            cash_per_share=Decimal("0.1"),
+            bonus_per_share=Decimal("0.01"),
+            rights_per_share=Decimal(0),
+            rights_price=Decimal(0),
+        )
+        for row in rows[5::5]
+    ]
+    named = {
+        "bars": rows, "initial_cash": 1_000_000.0, "commission_bps": 3.0, "fill": fill, "actions": actions,
+        "market_rules": "a_share", "listing": "600519.SH",
+    }  # fmt: skip
+    assert assert_equal(sweep("dual_moving_average", GRID, **named), named) > 20
 
 
 def test_minutes_of_several_days_keep_t_plus_one() -> None:

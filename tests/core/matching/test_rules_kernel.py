@@ -238,6 +238,28 @@ def test_buy_size_is_the_largest_the_budget_pays_for(
     assert kernel.affordable(budget, wanted, price, 100, 1, fast, charges) == expected
 
 
+@settings(deadline=None)
+@given(
+    st.sampled_from(sorted(SLOW_LOTS)),
+    st.integers(1, 10**12),
+    st.integers(1, 10**6),
+    st.sampled_from([(100, 1), (1, 1), (1, 10_000), (1, 10_000 * 10_001)]),
+    st.lists(st.sampled_from([300_000, 10**7, 10**9, 3 * 10**9]), max_size=3),
+    st.sampled_from([0, 50_000, 10**7]),
+)
+def test_no_step_more_fits_whatever_the_fees(
+    name: str, budget: int, price: int, unit: tuple[int, int], rates: list[int], minimum: int
+) -> None:
+    """Fees of three times the amount, minimums far above it, shares worth less than 0.0001."""
+    lots, (factor, divisor) = SLOW_LOTS[name][0], unit
+    charges = np.array([charge(rate=rate, minimum=minimum) for rate in rates] or [charge()])
+    found = kernel.affordable(budget, 10**15, price, factor, divisor, lots, charges)
+    assert found == 0 or kernel.cost_of(found, price, factor, divisor, charges) <= budget
+    assert kernel.valid_buy(found, lots) == found
+    more = found + lots[1] if found else lots[0]
+    assert more > lots[3] or kernel.cost_of(more, price, factor, divisor, charges) > budget
+
+
 @pytest.mark.parametrize(
     ("wanted", "is_fixed", "budget", "lots", "expected"),
     [
