@@ -48,6 +48,30 @@ class FillWord(StrEnum):
     THIS_CLOSE = "this_close"
 
 
+class MatchingWord(StrEnum):
+    """Which price orders meet."""
+
+    NEXT_BAR_OPEN = "next_bar_open"
+    CURRENT_BAR_CLOSE = "current_bar_close"
+    VWAP = "vwap"
+    OPEN_AUCTION = "open_auction"
+    NEXT_TICK_LAST = "next_tick_last"
+    NEXT_TICK_BEST_OWN = "next_tick_best_own"
+    NEXT_TICK_BEST_COUNTERPARTY = "next_tick_best_counterparty"
+    COUNTERPARTY_OFFER = "counterparty_offer"
+
+
+class FrequencyWord(StrEnum):
+    """Length of a bar."""
+
+    DAY = "1d"
+    MINUTE_1 = "1m"
+    MINUTE_5 = "5m"
+    MINUTE_15 = "15m"
+    MINUTE_30 = "30m"
+    MINUTE_60 = "60m"
+
+
 class RulesWord(StrEnum):
     """Which market's rules hold."""
 
@@ -64,6 +88,7 @@ class Wish:
     strategy: str
     symbol: str
     benchmark: str | None
+    frequency: FrequencyWord
     start: date | None
     end: date | None
     rules: RulesWord
@@ -83,12 +108,21 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
     parameters: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="key:=json for a built-in strategy, such as fast:=10.")
     ] = None,
+    frequency: Annotated[FrequencyWord, typer.Option(help="Length of the bars.")] = FrequencyWord.DAY,
     start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y%m%d"], help="First day.")] = None,
     end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y%m%d"], help="Last day.")] = None,
     cash: Annotated[float, typer.Option(help="Initial cash.")] = 1_000_000.0,
     commission_bps: Annotated[float, typer.Option(help="Commission in hundredths of a percent.")] = 0.0,
     slippage_bps: Annotated[float, typer.Option(help="Slippage in hundredths of a percent.")] = 0.0,
+    slippage: Annotated[
+        str | None,
+        typer.Option(help="In place of --slippage-bps: none, price_ratio:0.001, tick_size:2 or limit_price."),
+    ] = None,
     fill: Annotated[FillWord, typer.Option(help="When orders fill.")] = FillWord.NEXT_OPEN,
+    matching: Annotated[MatchingWord | None, typer.Option(help="The price orders meet, in place of --fill.")] = None,
+    ticks: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV file of trades or order books; else those of the desk.")
+    ] = None,
     rules: Annotated[RulesWord, typer.Option(help="Market rules; auto takes those of the exchange.")] = RulesWord.AUTO,
     benchmark: Annotated[str | None, typer.Option(help="An index to compare with, such as 000300.SH.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.")] = None,
@@ -98,11 +132,15 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
     user: ForUser = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a strategy over daily bars of the desk's market, and print its figures.
+    """Run a strategy over bars of the desk's market, and print its figures.
 
     The file is run as a program of yours, with your rights. Without --symbol it is a script that calls
     backtest(asset=...) and persist() itself: they reach this desk's assets and results. Dividends and bonus shares of
     the desk's event table are booked on their days.
+
+    --matching vwap fills at the average price of the next bar, open_auction at the next opening auction, those with
+    "tick" at the first trade or order book after it begins, counterparty_offer through the levels of that book as far
+    as they go. Trades have the columns ts, price, qty; order books ts, bid_px1, bid_qty1, ask_px1, ask_qty1 and so on.
 
     Example: dingpan backtest dual_moving_average --symbol 600519.SH -p fast:=10 -p slow:=30 --report out.html
     """
@@ -113,6 +151,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
         strategy=strategy,
         symbol=symbol,
         benchmark=benchmark,
+        frequency=frequency,
         start=start.date() if start else None,
         end=end.date() if end else None,
         rules=rules,
@@ -120,7 +159,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
             "initial_cash": cash,
             "commission_bps": commission_bps,
             "slippage_bps": slippage_bps,
+            "slippage": slippage,
             "fill": fill.value,
+            "matching": None if matching is None else matching.value,
+            "ticks": ticks,
             "progress": None if as_json or not sys.stderr.isatty() else tell_when_long,
         },
         parameters=numbers_as_floats(parse_pairs(parameters or [])),
@@ -144,15 +186,23 @@ async def _run(desk: "Desk", wish: Wish) -> "tuple[BacktestResult, int | None]":
     """Read the bars, run, and keep the result where that was asked for."""
     from core.backtest.api import backtest as run_backtest  # noqa: PLC0415 - keeps --help fast
     from core.backtest.desk_bars import desk_bars  # noqa: PLC0415 - keeps --help fast
-    from core.market.model import InstrumentKind  # noqa: PLC0415 - keeps --help fast
+    from core.backtest.desk_ticks import ticks_of  # noqa: PLC0415 - keeps --help fast
+    from core.market.model import Frequency, InstrumentKind  # noqa: PLC0415 - keeps --help fast
+    from core.matching.model import MatchingType  # noqa: PLC0415 - keeps --help fast
 
     strategy = load_strategy(wish.strategy, wish.parameters)
     market, index = desk.services.market, None
-    bars = await desk_bars(market, wish.symbol, start=wish.start, end=wish.end)
+    frequency = Frequency(wish.frequency.value)
+    bars = await desk_bars(market, wish.symbol, start=wish.start, end=wish.end, frequency=frequency)
     if wish.benchmark:
         index = await desk_bars(market, wish.benchmark, start=wish.start, end=wish.end, kind=InstrumentKind.INDEX)
-    rules = market_rules(wish.rules, bars)
-    result = run_backtest(strategy, bars=bars, benchmark_bars=index, market_rules=rules, **wish.options)
+    options = dict(wish.options, market_rules=market_rules(wish.rules, bars), benchmark_asset=wish.benchmark)
+    options |= {"start": wish.start and wish.start.isoformat(), "end": wish.end and wish.end.isoformat()}
+    if options["ticks"] is None and options["matching"] is not None:
+        named = {bars.listing.symbol if bars.listing else wish.symbol: bars}
+        matching = MatchingType(options["matching"])
+        options["ticks"] = await ticks_of(market, named, matching, start=wish.start, end=wish.end)
+    result = run_backtest(strategy, bars=bars, benchmark_bars=index, **options)
     return result, None if wish.save is None else await _keep(desk, wish, result)
 
 

@@ -235,6 +235,9 @@ def run_strategy(
     options = run.terms.options(rules_for(run.terms.rules, tables)) | {
         "limits": limits,
         "progress": telling(tell),
+        "start": run.terms.start and run.terms.start.isoformat(),
+        "end": run.terms.end and run.terms.end.isoformat(),
+        "benchmark_asset": run.terms.benchmark,
         "benchmark_bars": benchmark,
         "ticks": ticks,
     }

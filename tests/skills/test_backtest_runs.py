@@ -76,7 +76,9 @@ async def carried_out(desk: RestDesk, run_id: str) -> None:
 
 async def test_a_backtest_from_the_call_to_the_kept_result(desk: RestDesk) -> None:
     agent = await an_agent(desk)
-    answer = await agent.post("/v1/backtests", json={**ASKED, "commission_bps": 3, "tags": ["ma"], "name": "first"})
+    answer = await agent.post(
+        "/v1/backtests", json=ASKED | {"commission_bps": 3, "tags": ["ma"], "name": "first", "start": "2000-01-01"}
+    )
     assert answer.status_code == 202, answer.text
     ticket = answer.json()["data"]
     run_id = ticket["runId"]
@@ -109,7 +111,7 @@ async def test_a_backtest_from_the_call_to_the_kept_result(desk: RestDesk) -> No
     assert kept["metrics"]["total_return"] == mine.metrics["total_return"]
     assert kept["metrics"]["num_trades"] == len(mine.trades) > 3
     assert kept["parameters"]["strategy_parameters"] == {"fast": 3, "slow": 8}
-    assert kept["parameters"]["market_rules"] == "a_share"
+    assert (kept["parameters"]["market_rules"], kept["parameters"]["start"]) == ("a_share", "2000-01-01")
     assert (await execute(agent, f"{RUN}.cancel", run_id=run_id)).status_code == 422
 
 

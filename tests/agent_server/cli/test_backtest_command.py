@@ -73,7 +73,8 @@ def own(tmp_path: Path) -> str:
 def test_a_file_of_ones_own_with_report_and_kept(run: Run, own: str, tmp_path: Path) -> None:
     page = tmp_path / "out.html"
     options = ("--benchmark", "000300.SH", "--report", str(page), "--language", "zh", "--save", "first", "--tag", "t")
-    done = run("backtest", own, "--symbol", "600011", "--cash", "500000", "--commission-bps", "2.5", *options)
+    costs = ("--cash", "500000", "--commission-bps", "2.5")
+    done = run("backtest", own, "--symbol", "600011", "--start", "20240603", *costs, *options)
     assert done.exit_code == 0, done.output
     assert "total_return" in done.stdout
     assert "kept as backtest 1" in done.stdout
@@ -83,6 +84,12 @@ def test_a_file_of_ones_own_with_report_and_kept(run: Run, own: str, tmp_path: P
     listed = json.loads(run("skill", "run", "investment.stock.backtest.list", "--json").stdout)["data"]
     assert [(item["name"], item["tags"], item["strategy"], item["simulated"]) for item in listed] == [
         ("first", ["t"], "mine", True)
+    ]
+    kept = json.loads(run("skill", "run", "investment.stock.backtest.get", "id:=1", "--json").stdout)["data"]
+    assert [kept["parameters"][name] for name in ("start", "end", "benchmark_asset")] == [
+        "2024-06-03",
+        None,
+        "000300.SH",
     ]
     assert "backtest.kept" in [row["event"] for row in json.loads(run("audit", "list", "--json").stdout)]
     assert run("audit", "verify").exit_code == 0
