@@ -32,7 +32,7 @@ def warm_up(tell: Tell) -> bool:
         for number, (name, run) in enumerate(STEPS.items()):
             tell(number, total, name)
             run()
-        forget_old(files)
+        forget_old(kept_files())  # the runs have loaded further kernels
         mark_ready(folder, made_with)
     tell(total, total, "")
     return True

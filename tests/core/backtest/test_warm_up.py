@@ -1,5 +1,6 @@
 """Kernels compiled beforehand: all of them, for what drivers hand to them, and known to be there without a look."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -42,6 +43,18 @@ def other_runs() -> None:
     sweep("dual_moving_average", grid, bars=rows, **rules).summary()
     walk_forward("dual_moving_average", grid, bars=rows, train=30, test=10).summary()
     rolling.rolling_std(closes, 5)
+    run_against_books()
+
+
+def run_against_books() -> None:
+    """As `other_runs`, of kernels that load when they are needed."""
+    rows = [row | {"trade_date": f"2024-03-01 09:{31 + place}"} for place, row in enumerate(walk(20, seed=4))]
+    books = [
+        {"ts": f"2024-03-01 09:{31 + place}:30", "bid_px1": 9.0, "bid_qty1": 500, "ask_px1": 9.1, "ask_qty1": 500}
+        for place in range(20)
+    ]
+    result = backtest(crossing(2, 4), bars=rows, matching="counterparty_offer", ticks=books)
+    assert result.reasons["partial_volume"] > 0
 
 
 def signatures() -> dict[str, list[str]]:
@@ -64,6 +77,8 @@ def test_users_runs_need_no_kernel_that_the_tiny_runs_did_not(after_the_tiny_run
 @IS_COMPILED
 def test_the_tiny_runs_reach_every_kernel(after_the_tiny_runs: dict[str, list[str]]) -> None:
     """A kernel that none of them needs is compiled while a user waits: give `tiny_runs` a run that needs it."""
+    for path in kernel_stamp.KERNELS.glob("*_kernel.py"):
+        importlib.import_module(f"core.matching.{path.stem}")
     kernels = {one for one in machinery.STAMPS if one.__module__.startswith("core.")}
     called = [one for one in kernels if one.signatures]
     reached = set(called)
@@ -141,6 +156,17 @@ def test_steps_are_told_and_done_once(folder: Path, monkeypatch: pytest.MonkeyPa
     told.clear()
     assert not warm_up.warm_up(lambda *said: told.append(said))
     assert told == []
+
+
+def test_code_of_kernels_that_load_while_it_runs_is_not_forgotten(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, kept = [SimpleNamespace(folder=folder)], []
+    monkeypatch.setattr(warm_up, "kept_files", lambda: list(loaded))
+    monkeypatch.setattr(warm_up, "forget_old", kept.extend)
+    monkeypatch.setattr(warm_up, "STEPS", {"one": lambda: loaded.append(SimpleNamespace(folder=folder))})
+    warm_up.warm_up(lambda *said: None)
+    assert kept == loaded
 
 
 def test_what_was_compiled_of_older_sources_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
