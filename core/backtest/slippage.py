@@ -28,7 +28,7 @@ class SlippageModel:
         if isinstance(given, str):
             given = given.split(":")
         if not isinstance(given, Sequence) or not 1 <= len(given) <= 2:
-            raise _invalid(f"{given!r} is none of {FORMS}")
+            raise _invalid(f"{given!r} is not one of the forms {FORMS}")
         kind = _kind(given[0])
         needs_size = kind in {Slippage.PRICE_RATIO, Slippage.TICK_SIZE}
         if needs_size != (len(given) == 2) and not (len(given) == 2 and given[1] == 0):
@@ -64,7 +64,7 @@ def _kind(given: object) -> Slippage:
     try:
         return Slippage(str(given).strip())
     except ValueError:
-        raise _invalid(f"{given!r} is none of {FORMS}") from None
+        raise _invalid(f"{given!r} is not one of the forms {FORMS}") from None
 
 
 def _size(kind: Slippage, given: object) -> Decimal:

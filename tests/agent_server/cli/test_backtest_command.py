@@ -124,6 +124,30 @@ def test_a_built_in_strategy_with_parameters_as_json(run: Run) -> None:
     assert json.loads(run("skill", "run", "investment.stock.backtest.list", "--json").stdout)["data"] == []
 
 
+def test_the_price_that_orders_meet(run: Run, own: str, tmp_path: Path) -> None:
+    """One purchase of all on the second day: the further its price, the fewer shares, and the other the return."""
+    ticks = tmp_path / "ticks.csv"
+    ticks.write_text("ts,price,qty\n2025-01-03 10:00:00,4.44,900000000\n")
+    common = ("backtest", own, "--symbol", "600011.SH", "--start", "2025-01-02", "--end", "2025-06-30", "--json")
+    returns = {}
+    for options in (
+        ("--matching", "next_bar_open"),
+        ("--matching", "open_auction"),
+        ("--matching", "vwap"),
+        ("--matching", "next_tick_last", "--ticks", str(ticks)),
+        ("--slippage", "tick_size:3"),
+        ("--slippage", "limit_price"),
+    ):
+        done = run(*common, *options)
+        assert done.exit_code == 0, done.output
+        answer = json.loads(done.stdout)
+        assert answer["orders"]["filled"] == 1
+        returns[options[1]] = answer["metrics"]["total_return"]
+    assert returns["next_bar_open"] == returns["open_auction"]
+    assert returns["limit_price"] < returns["tick_size:3"] < returns["next_bar_open"]
+    assert len(set(returns.values())) == 5
+
+
 def test_a_class_is_made_into_an_object(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "kind.py"
     path.write_text(CLASS)
@@ -138,6 +162,11 @@ def test_a_class_is_made_into_an_object(run: Run, tmp_path: Path) -> None:
         (("nothing.py",), 4, "There is no file nothing.py"),
         (("brakeout",), 2, "there are dual_moving_average, breakout, rsi_reversion"),
         (("breakout", "-p", "entry:=0"), 2, "entry: 0 is not a whole number"),
+        (("breakout", "--matching", "counterparty_offer"), 2, "The desk has none of 600011.SH on these days"),
+        (("breakout", "--matching", "vwap", "--fill", "this_close"), 2, "contradicts"),
+        (("breakout", "--slippage", "tick_size"), 2, "needs a size"),
+        (("breakout", "--ticks", "x.csv"), 2, "say which matching="),
+        (("breakout", "--matching", "vwap", "--ticks", "x.csv"), 2, "in x.csv cannot be used"),
         (("breakout", "-p", "fast:=3"), 2, "it has entry, leave, size"),
         (("breakout", "--start", "2030-01-01"), 2, "There are no bars"),
         (("breakout", "--symbol", "609999.SH"), 2, "609999.SH"),

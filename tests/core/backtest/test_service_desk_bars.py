@@ -1,18 +1,21 @@
 """Bars of the desk's own market: what the engine gets, and a run over the simulated market."""
 
 from datetime import date, datetime
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from core.backtest.api import backtest
 from core.backtest.desk_bars import desk_bars
 from core.backtest.strategies.built_in import built_in
 from core.clock import CHINA, FrozenClock
-from core.market.bar_store import MarketStore
+from core.market.bar_store import MarketStore, TableChange
 from core.market.demo import install
 from core.market.instruments import InstrumentNotFound
-from core.market.model import InstrumentKind
+from core.market.model import Frequency, InstrumentKind
 from core.market.service import MarketService
 
 pytestmark = pytest.mark.anyio
@@ -51,6 +54,36 @@ async def test_bounds_are_included(market: MarketService, store: MarketStore) ->
     part = await desk_bars(market, symbol, start=first, end=last)
     assert part.columns["trade_date"].tolist() == whole.columns["trade_date"][10:31].tolist()
     assert isinstance(first, date)
+
+
+async def test_minutes_carry_the_reference_price_of_their_day(clock: FrozenClock, tmp_path: Path) -> None:
+    """Two days of minutes under the rules of A shares: limits come from each day's own reference price."""
+    made = MarketStore(tmp_path / "market")
+    days, symbol = [date(2024, 1, 2), date(2024, 1, 3)], "600000.SH"
+    daily = {
+        "symbol": [symbol] * 2,
+        "trade_date": days,
+        "pre_close": [10.0, 11.0],
+        "volume": [9, 9],
+        "source": ["t"] * 2,
+    }
+    ends = [np.datetime64(f"{day}T09:{minute}", "ms") for day in days for minute in (31, 32)]
+    minutes: dict[str, Any] = {"symbol": [symbol] * 4, "frequency": ["1m"] * 4, "bar_end": ends, "source": ["t"] * 4}
+    closes = {"open": 0.0, "high": 0.0, "low": 0.0, "close": 0.0}
+    minutes |= {name: [10.9, 11.0, 11.9, 12.1] for name in closes} | {"volume": [1_000_000] * 4}
+    stock = {"symbol": [symbol], "name": ["浦发"], "exchange": ["SH"], "board": ["main"], "kind": ["stock"]}
+    tables = {
+        "daily": daily | {name: [10.5, 11.5] for name in closes},
+        "minute": minutes,
+        "instruments": stock | {"currency": ["CNY"]},
+    }
+    changes = {name: TableChange(pa.table(table)) for name, table in tables.items()}
+    made.commit(changes, imported_at=datetime(2026, 11, 20, 16, tzinfo=CHINA))
+    bars = await desk_bars(MarketService(made, clock), symbol, frequency=Frequency.MINUTE)
+    assert bars.columns["pre_close"].tolist() == [10.0, 10.0, 11.0, 11.0]
+    result = backtest(lambda bar, ctx: ctx.buy(100), bars=bars, market_rules="a_share")
+    told = [order.reason.value for order in result.order_list]
+    assert told == ["limit_up", "filled", "limit_up", "no_next_bar"]
 
 
 async def test_an_index_is_a_benchmark(market: MarketService) -> None:
