@@ -14,11 +14,22 @@ from numpy.typing import NDArray
 from core.backtest.model import Order, ResultSink
 from core.backtest.problems import PortMissing
 from core.matching.model import ReasonCode
+from core.performance.benchmark import BenchmarkWarning
 from core.performance.figures import sentence_of
 from core.performance.measure import Performance
 
 SENTINEL: Final = "__LG_BACKTEST_RESULT__"
-PERCENT: Final = ("total_return", "cagr", "max_drawdown", "win_rate", "exposure", "volatility", "benchmark_return")
+PERCENT: Final = (
+    "total_return",
+    "cagr",
+    "max_drawdown",
+    "win_rate",
+    "exposure",
+    "volatility",
+    "benchmark_return",
+    "alpha",
+    "alpha_annualized",
+)
 FIGURES: Final = (
     "total_return",
     "cagr",
@@ -35,7 +46,7 @@ FIGURES: Final = (
     "fees",
 )
 """Figures that every run of one instrument has, in the order in which they are told; each a number or None."""
-SUMMARY: Final = (*FIGURES, "benchmark_return", "alpha", "beta")
+SUMMARY: Final = (*FIGURES, "benchmark_return", "alpha", "alpha_annualized", "beta")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +112,8 @@ class BacktestResult:
         lines += [
             f"orders: {count:9} {reason}: {ReasonCode(reason).text}" for reason, count in self.reasons.items()
         ] or ["orders:         0"]
-        lines += [f"note: {warning}" for warning in self.warnings]
+        texts = {warning.value: warning.text for warning in BenchmarkWarning}
+        lines += [f"note: {texts.get(warning, warning)}" for warning in self.warnings]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

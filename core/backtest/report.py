@@ -21,6 +21,7 @@ from core.backtest.report_text import (
 )
 from core.backtest.results import Cell, ResultDraft, Rows
 from core.matching.model import ReasonCode
+from core.performance.benchmark import BenchmarkWarning
 from core.performance.figures import Undefined
 
 __all__ = ["Language", "Report", "write"]
@@ -31,6 +32,7 @@ DEEPEST_COLOUR: Final = 0.10
 """The return of a month from which the colour grows no stronger."""
 REASONS: Final = {reason.value: reason for reason in Undefined} | {reason.text: reason for reason in Undefined}
 """Reasons by their code, and by their sentence."""
+WARNINGS: Final = {warning.value: warning for warning in BenchmarkWarning}
 SECURITY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -92,7 +94,8 @@ def _heading(data: ReportData, language: Language, made: datetime | None) -> Ite
     if run.simulated:
         yield f'<p class="warn"><strong>{word("simulated", language)}</strong></p>'
     if data.run.warnings:
-        yield f'<p class="warn">{word("warnings", language)}: {escape("; ".join(data.run.warnings))}</p>'
+        told = "; ".join(_warning(warning, language) for warning in data.run.warnings)
+        yield f'<p class="warn">{word("warnings", language)}: {escape(told)}</p>'
 
 
 def _figures(data: ReportData, language: Language) -> Iterator[str]:
@@ -115,6 +118,13 @@ def _reason(reason: str | None, language: Language) -> str:
     known = REASONS.get(reason or "")
     if known is None:
         return reason or "–"
+    return known.text_zh if language is Language.CHINESE else known.text
+
+
+def _warning(warning: str, language: Language) -> str:
+    known = WARNINGS.get(warning)
+    if known is None:
+        return warning
     return known.text_zh if language is Language.CHINESE else known.text
 
 

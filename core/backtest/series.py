@@ -18,8 +18,8 @@ from core.backtest.request import RunRequest
 from core.backtest.settlement import Account, Holding, HoldingOptions
 from core.backtest.terms import USUAL_PART, CostSettings, FillTerms, least_places, terms_for
 from core.backtest.tick_source import TickTable
-from core.market.model import CorporateAction
-from core.matching.model import BOOK_TYPES, FillMode, MatchingType
+from core.market.model import CorporateAction, Exchange
+from core.matching.model import BOOK_TYPES, FillMode, MatchingType, OddLot
 
 SYMBOL_COLUMNS = ("symbol", "STOCK_NUM", "stock_num", "ts_code", "code")
 
@@ -43,9 +43,14 @@ class Series:
 
     @property
     def notes(self) -> list[str]:
-        """What a result tells of the prices that orders met."""
-        unmet = 0 if self.quotes is None else self.quotes.unmet
-        return [f"{self.name}: orders could meet no price on {unmet} of {len(self.bars)} bars"] if unmet else []
+        """What a result tells of the prices and the lots that orders met."""
+        told, unmet = [], 0 if self.quotes is None else self.quotes.unmet
+        if unmet:
+            told.append(f"{self.name}: orders could meet no price on {unmet} of {len(self.bars)} bars")
+        listing, is_lot = self.listing, self.terms.lots[2] == OddLot.WHOLE
+        if is_lot and listing is not None and listing.exchange is Exchange.HKEX and listing.lot_size is None:
+            told.append(f"{self.name}: its board lot is not known, so orders for any number of shares were taken")
+        return told
 
     def holding(self, account: Account, request: RunRequest, *, gaps: NDArray[np.bool_] | None = None) -> Holding:
         """Open an empty holding of the instrument in an account."""

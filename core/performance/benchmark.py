@@ -32,6 +32,35 @@ class BenchmarkWarning(StrEnum):
     FILLED_DAYS = "filled_days"
     NO_OVERLAP = "no_overlap"
 
+    @property
+    def text(self) -> str:
+        """The warning as a sentence in English."""
+        return _TEXTS[self][0]
+
+    @property
+    def text_zh(self) -> str:
+        """The warning as a sentence in Chinese."""
+        return _TEXTS[self][1]
+
+
+_TEXTS: Final = {
+    BenchmarkWarning.FEW_RETURNS: ("There are too few days beside the benchmark.", "与基准可比的天数太少。"),
+    BenchmarkWarning.FLAT_BENCHMARK: ("The benchmark did not move.", "基准没有波动。"),
+    BenchmarkWarning.STALE_BENCHMARK: (
+        "The benchmark ends before the run; the comparison is cut there.",
+        "基准数据早于回测结束，比较截至该日。",
+    ),
+    BenchmarkWarning.STARTS_LATE: (
+        "The benchmark begins after the run; the comparison begins there.",
+        "基准数据晚于回测开始，比较自该日起。",
+    ),
+    BenchmarkWarning.FILLED_DAYS: (
+        "The benchmark has no price on some days; the last one was carried.",
+        "基准在部分日期没有价格，沿用前值。",
+    ),
+    BenchmarkWarning.NO_OVERLAP: ("The benchmark has no prices in the period.", "基准在该区间没有价格。"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Regression:

@@ -1,6 +1,7 @@
 """Ledgers computed by hand, and what each object of the guide does."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.backtest.api import backtest, backtest_portfolio
-from core.backtest.model import BarTable
+from core.backtest.model import BarTable, listing_of
 from core.backtest.outcome import SENTINEL
 from core.backtest.ports import Ports, use_ports
 from core.backtest.strategy_code import code_parts, described
@@ -268,6 +269,21 @@ def test_on_trade_benchmark_and_ports(capsys: pytest.CaptureFixture[str]) -> Non
     mark, name, payload = capsys.readouterr().out.strip().split(":", 2)
     assert (mark, name) == (SENTINEL, "run1")
     assert json.loads(payload)["metrics"]["num_trades"] == len(closed)
+
+
+def test_what_to_know_of_a_run_is_told_in_words() -> None:
+    bars = walk(30)
+    result = backtest(crossing(2, 5), bars=bars, benchmark_bars=bars[5:-5])
+    assert result.warnings == ["stale_benchmark", "starts_late"]
+    told = result.summary()
+    assert "note: The benchmark ends before the run; the comparison is cut there." in told
+    assert f"\nalpha_annualized  {result.metrics['alpha_annualized']:.2%}\n" in told
+    in_hong_kong: dict[str, Any] = {"bars": bars, "market_rules": "hk"}
+    (note,) = backtest(crossing(2, 5), **in_hong_kong, listing="00700.HK").warnings
+    assert note == "00700.HK: its board lot is not known, so orders for any number of shares were taken"
+    listing = listing_of("00700.HK")
+    assert listing is not None
+    assert backtest(crossing(2, 5), **in_hong_kong, listing=replace(listing, lot_size=100)).warnings == []
 
 
 def test_what_a_strategy_holds_is_part_of_the_fingerprint() -> None:

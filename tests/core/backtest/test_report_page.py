@@ -80,7 +80,7 @@ def test_english_page_says_what_happened() -> None:
     assert '均线 <5/20> & "momentum"' in text
     for said in (
         "Simulated market: the prices are invented.",
-        "stale_benchmark",
+        "The benchmark ends before the run; the comparison is cut there.",
         "20230103 to",
         "500 bars",
         "Maximum drawdown -8.74%",
