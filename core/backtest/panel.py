@@ -22,6 +22,7 @@ from core.backtest.panel_result import UNIT, PanelResult
 from core.backtest.problems import BarsMissing, ColumnMissing, ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.series import benchmark_closes
+from core.backtest.slippage import SlippageModel
 from core.backtest.watching import Progress, RunLimits, Watch
 from core.clock import Clock, SystemClock
 from core.market.model import CorporateAction
@@ -50,6 +51,7 @@ def backtest_panel(  # noqa: PLR0913 - the named parameters of `backtest`
     initial_cash: float = 1_000_000.0,
     commission_bps: float = 0.0,
     slippage_bps: float = 0.0,
+    slippage: str | tuple[str, float] | SlippageModel | None = None,
     fill: str = "next_open",
     warmup_bars: int = 0,
     volume_limit: float | None = None,
@@ -79,6 +81,7 @@ def backtest_panel(  # noqa: PLR0913 - the named parameters of `backtest`
         initial_cash=initial_cash,
         commission_bps=commission_bps,
         slippage_bps=slippage_bps,
+        slippage=slippage,
         fill=fill,
         warmup_bars=warmup_bars,
         volume_limit=volume_limit,

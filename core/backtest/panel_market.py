@@ -98,8 +98,8 @@ class PanelMarket:
         return CostSettings(
             rules=self.rules,
             commission_bps=request.commission_bps,
-            slippage_bps=request.slippage_bps,
             volume_limit=request.volume_limit,
+            **request.slippage_terms,
         )
 
 

@@ -151,6 +151,14 @@ class RunRequest:
         """How dividends are taxed, or None."""
         return None if self.dividend_tax is None else _choice(DividendTax, self.dividend_tax, "dividend_tax")
 
+    @property
+    def slippage_terms(self) -> dict[str, Any]:
+        """Slippage as `CostSettings` name it: basis points, or price steps."""
+        model = self.slippage_model
+        if model is None:
+            return {"slippage_bps": self.slippage_bps}
+        return {"slippage_bps": model.bps, "slippage_steps": model.steps}
+
     def parameters(self, **more: Any) -> dict[str, Any]:
         """Return what a result keeps, and a fingerprint covers."""
         kept = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in NOT_KEPT}

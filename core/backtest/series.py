@@ -82,15 +82,13 @@ def prepare(request: RunRequest, wanted: Wanted) -> Series:
     listing = _listing(request, wanted, table)
     name = _name(wanted, listing)
     bars, ticks = _bars(request, table, listing, name)
-    model = request.slippage_model
     costs = CostSettings(
         rules=request.rules,
         commission_bps=request.commission_bps,
-        slippage_bps=request.slippage_bps if model is None else model.bps,
         volume_limit=request.volume_limit,
-        slippage_steps=0 if model is None else model.steps,
         usual_part=1.0 if request.matching_type in BOOK_TYPES else USUAL_PART,
         has_volume=ticks is not None,
+        **request.slippage_terms,
     )
     terms = terms_for(bars, costs, listing if request.rules else None)
     actions = tuple(table.actions if wanted.actions is None else wanted.actions)

@@ -58,3 +58,13 @@ def test_cases_reach_every_reason() -> None:
         "filled", "partial_volume", "limit_price", "limit_up", "limit_down", "suspended", "no_volume",
         "insufficient_cash", "below_lot", "above_largest", "no_position", "at_target", "no_next_bar",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [seed for seed in SAMPLE if random_panel_run(seed).options.rules == "a_share"][:6])
+def test_prices_move_by_the_same_steps(seed: int) -> None:
+    run = random_panel_run(seed)
+    plain = on_panel(run, slippage_bps=0.0)
+    for slippage in ("tick_size:3", "limit_price"):
+        panel = on_panel(run, slippage=slippage, slippage_bps=0.0)
+        assert panel.orders == run.fast(slippage=slippage, slippage_bps=0.0, force_portfolio=True).orders
+        assert panel.orders != plain.orders
