@@ -15,8 +15,8 @@ from core.matching import rolling_kernel as kernel
 from core.matching.threads import default_threads, in_threads
 
 Floats = NDArray[np.float64]
-BLOCK: Final = 512
-"""Symbols done together: their sums stay in the processor's cache."""
+BLOCK: Final = 1024
+"""Symbols done together at the most: more of a day is read in one go, and their sums stay in the processor's cache."""
 
 
 class WindowInvalid(Invalid):
@@ -65,7 +65,13 @@ def _checked(values: Floats, window: int, *, least: int) -> Floats:
 
 
 def _run(values: Floats, threads: int | None, work: Callable[[int, int, Floats], None]) -> Floats:
-    out = np.empty(values.shape)
-    blocks = [(low, min(low + BLOCK, values.shape[1])) for low in range(0, values.shape[1], BLOCK)]
-    list(in_threads(lambda block: work(*block, out), blocks, threads or default_threads()))
+    out, wanted = np.empty(values.shape), threads or default_threads()
+    blocks = _blocks(values.shape[1], wanted)
+    list(in_threads(lambda block: work(*block, out), blocks, wanted))
     return out
+
+
+def _blocks(symbols: int, threads: int) -> list[tuple[int, int]]:
+    """Cut symbols into equal blocks, as many for each thread, so that all of them end together."""
+    size = max(-(-symbols // (-(-symbols // (BLOCK * threads)) * threads)), 1) if symbols else 1
+    return [(low, min(low + size, symbols)) for low in range(0, symbols, size)]

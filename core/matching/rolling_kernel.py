@@ -34,21 +34,36 @@ def begin(values: Floats, day: int, window: int, low: int, sums: Floats) -> None
             if sums[0, place] == 0.0 and value == value:  # noqa: PLR0124 - only NaN is not itself
                 sums[0, place] = value
     for row in range(max(day - window + 1, 0), day):
-        shift(values, row, low, sums, 1.0)
+        add(values, row, low, sums)
 
 
 @compiled
-def shift(values: Floats, row: int, low: int, sums: Floats, sign: float) -> None:
-    """Add a day to the sums of a stretch, or take it out (`sign` -1)."""
+def add(values: Floats, row: int, low: int, sums: Floats) -> None:
+    """Add a day to the sums of a stretch."""
     today = values[row, low : low + sums.shape[1]]
     centre, count, total, squares = sums[0], sums[1], sums[2], sums[3]
     for place in range(today.size):
         value = today[place]
         is_there = value == value  # noqa: PLR0124 - only NaN is not itself
         apart = value - centre[place] if is_there else 0.0
-        count[place] += sign if is_there else 0.0
-        total[place] += sign * apart
-        squares[place] += sign * apart * apart
+        count[place] += 1.0 if is_there else 0.0
+        total[place] += apart
+        squares[place] += apart * apart
+
+
+@compiled
+def slide(values: Floats, leaving: int, entering: int, low: int, sums: Floats) -> None:
+    """Take a day out of the sums of a stretch and add another."""
+    size = sums.shape[1]
+    old, new = values[leaving, low : low + size], values[entering, low : low + size]
+    centre, count, total, squares = sums[0], sums[1], sums[2], sums[3]
+    for place in range(size):
+        gone, come = old[place] - centre[place], new[place] - centre[place]
+        was_there, is_there = gone == gone, come == come  # noqa: PLR0124 - only NaN is not itself
+        gone, come = gone if was_there else 0.0, come if is_there else 0.0
+        count[place] += (1.0 if is_there else 0.0) - (1.0 if was_there else 0.0)
+        total[place] += come - gone
+        squares[place] += come * come - gone * gone
 
 
 @compiled
@@ -76,11 +91,12 @@ def rolling_moments(values: Floats, window: int, low: int, high: int, is_deviati
     sums = np.zeros((4, high - low))
     fresh = max(FRESH, 4 * window)
     for day in range(values.shape[0]):
-        if day % fresh == 0:
-            begin(values, day, window, low, sums)
-        elif day >= window:
-            shift(values, day - window, low, sums, -1.0)
-        shift(values, day, low, sums, 1.0)
+        if day % fresh != 0 and day >= window:
+            slide(values, day - window, day, low, sums)
+        else:
+            if day % fresh == 0:
+                begin(values, day, window, low, sums)
+            add(values, day, low, sums)
         if is_deviation == 0:
             write_means(sums, window, out[day, low:high])
         else:
@@ -88,8 +104,8 @@ def rolling_moments(values: Floats, window: int, low: int, high: int, is_deviati
 
 
 @compiled
-def shift_pair(one: Floats, other: Floats, row: int, low: int, sums: Floats, sign: float) -> None:
-    """Add a day of two columns to the sums of a stretch, or take it out; days that lack one of them count for none.
+def add_pair(one: Floats, other: Floats, row: int, low: int, sums: Floats) -> None:
+    """Add a day of two columns to the sums of a stretch; days that lack one of them count for none.
 
     Rows of `sums`: two values to count from, how many, two sums, two sums of squares, the sum of products.
     """
@@ -102,12 +118,35 @@ def shift_pair(one: Floats, other: Floats, row: int, low: int, sums: Floats, sig
         is_there = both == both  # noqa: PLR0124 - only NaN is not itself
         left = lefts[place] - left_centre[place] if is_there else 0.0
         right = rights[place] - right_centre[place] if is_there else 0.0
-        count[place] += sign if is_there else 0.0
-        left_sum[place] += sign * left
-        right_sum[place] += sign * right
-        left_squares[place] += sign * left * left
-        right_squares[place] += sign * right * right
-        products[place] += sign * left * right
+        count[place] += 1.0 if is_there else 0.0
+        left_sum[place] += left
+        right_sum[place] += right
+        left_squares[place] += left * left
+        right_squares[place] += right * right
+        products[place] += left * right
+
+
+@compiled
+def slide_pair(one: Floats, other: Floats, leaving: int, entering: int, low: int, sums: Floats) -> None:
+    """Take a day of two columns out of the sums of a stretch and add another."""
+    size = sums.shape[1]
+    old_left, old_right = one[leaving, low : low + size], other[leaving, low : low + size]
+    new_left, new_right = one[entering, low : low + size], other[entering, low : low + size]
+    left_centre, right_centre, count, left_sum = sums[0], sums[1], sums[2], sums[3]
+    right_sum, left_squares, right_squares, products = sums[4], sums[5], sums[6], sums[7]
+    for place in range(size):
+        gone_left, gone_right = old_left[place] - left_centre[place], old_right[place] - right_centre[place]
+        come_left, come_right = new_left[place] - left_centre[place], new_right[place] - right_centre[place]
+        gone, come = gone_left + gone_right, come_left + come_right
+        was_there, is_there = gone == gone, come == come  # noqa: PLR0124 - only NaN is not itself
+        gone_left, gone_right = gone_left if was_there else 0.0, gone_right if was_there else 0.0
+        come_left, come_right = come_left if is_there else 0.0, come_right if is_there else 0.0
+        count[place] += (1.0 if is_there else 0.0) - (1.0 if was_there else 0.0)
+        left_sum[place] += come_left - gone_left
+        right_sum[place] += come_right - gone_right
+        left_squares[place] += come_left * come_left - gone_left * gone_left
+        right_squares[place] += come_right * come_right - gone_right * gone_right
+        products[place] += come_left * come_right - gone_left * gone_right
 
 
 @compiled
@@ -122,7 +161,7 @@ def begin_pair(one: Floats, other: Floats, day: int, window: int, low: int, sums
             if sums[1, place] == 0.0 and right == right:  # noqa: PLR0124 - only NaN is not itself
                 sums[1, place] = right
     for row in range(max(day - window + 1, 0), day):
-        shift_pair(one, other, row, low, sums, 1.0)
+        add_pair(one, other, row, low, sums)
 
 
 @compiled
@@ -147,11 +186,12 @@ def rolling_correlation(one: Floats, other: Floats, window: int, low: int, high:
     sums = np.zeros((8, high - low))
     fresh = max(FRESH, 4 * window)
     for day in range(one.shape[0]):
-        if day % fresh == 0:
-            begin_pair(one, other, day, window, low, sums)
-        elif day >= window:
-            shift_pair(one, other, day - window, low, sums, -1.0)
-        shift_pair(one, other, day, low, sums, 1.0)
+        if day % fresh != 0 and day >= window:
+            slide_pair(one, other, day - window, day, low, sums)
+        else:
+            if day % fresh == 0:
+                begin_pair(one, other, day, window, low, sums)
+            add_pair(one, other, day, low, sums)
         write_correlations(sums, window, out[day, low:high])
 
 
