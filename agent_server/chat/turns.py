@@ -90,10 +90,11 @@ class Turns:
         if begun.claim is not None:
             self._start(_Turn(begun.conversation, begun.claim, caller))
 
-    def stop(self, conversation_id: str) -> bool:
+    def stop(self, conversation_id: str) -> None:
         """Stop a turn that this process plays."""
         task = self._tasks.get(conversation_id)
-        return task is not None and task.cancel()
+        if task is not None:
+            self._cancel(task)
 
     async def ended(self, conversation_id: str) -> None:
         """Wait until this process plays no turn of the conversation."""
@@ -106,7 +107,7 @@ class Turns:
         self._is_closing = True
         tasks = list(self._tasks.values())
         for task in tasks:
-            task.cancel()
+            self._cancel(task)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def look(self, *, only: str | None = None) -> None:
@@ -163,6 +164,13 @@ class Turns:
         task = asyncio.create_task(self._play(turn), name=f"turn of {name}")
         self._tasks[name] = task
         task.add_done_callback(lambda done: self._tasks.pop(name, None) if self._tasks.get(name) is done else None)
+        if self._is_closing:  # its message was taken in while the desk stopped
+            self._cancel(task)
+
+    @staticmethod
+    def _cancel(task: asyncio.Task[None]) -> None:
+        """Cancel a turn after its first step: before that it has nothing that would note its end."""
+        asyncio.get_running_loop().call_soon(task.cancel)
 
     async def _play(self, turn: _Turn) -> None:
         """Play a turn to its end and give the claim back, whatever happens."""

@@ -12,6 +12,7 @@ import pytest
 from agent_server.chat import desk_chat, journal, turns
 from agent_server.chat.history import LEFT_OUT
 from core.clock import FrozenClock
+from core.conversation.model import ConversationState
 from core.llm.data_block import unmark
 from core.llm.model import (
     AssistantMessage,
@@ -375,6 +376,23 @@ async def test_a_password_in_a_call_reaches_the_skill_and_no_record(script: Any)
     assert results[0]["structured"]["username"] == "wang.li"  # it was run with the real one
     kept = (await agent.get(f"{CHAT}/{events[0].data['conversationId']}")).text
     assert "Hunter2" not in str(events) + kept
+
+
+@pytest.mark.parametrize("ends_first", [True, False])
+async def test_a_turn_that_is_ended_before_its_first_step_notes_that(script: Any, *, ends_first: bool) -> None:
+    desk = await script(model=HangingModel(TextDelta("Well")))
+    user = await desk.rest.user("ada")
+    caller = desk.rest.desk.services.access.token_caller((await desk.rest.mint(user)).token, user)
+    if ends_first:
+        await desk.chat.turns.close()
+    name = (await desk.chat.say(caller, "hi")).conversation.conversation_id
+    if not ends_first:
+        desk.chat.turns.stop(name)
+    async with asyncio.timeout(5):
+        await desk.chat.turns.ended(name)
+    conversation, entries, _ = await desk.chat.read(caller, name)
+    assert conversation.state is ConversationState.IDLE
+    assert entries[-1].payload["stop"] == ("interrupted" if ends_first else "cancelled")
 
 
 async def test_a_token_that_is_revoked_follows_no_longer(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,7 @@ async def test_the_talk_goes_on_while_a_call_waits(parked: Parked) -> None:
         return len([event for event in await events(parked) if event["event"] == "done"]) == 2
 
     await until(answered)
+    await parked.desk.chat.turns.ended(parked.name)
     told = parked.desk.model.prompts[1].messages
     assert [type(message).__name__ for message in told] == [
         *["UserMessage", "AssistantMessage", "ToolMessage", "UserMessage"]
