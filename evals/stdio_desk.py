@@ -9,10 +9,12 @@ import logging
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from evals.toolboxes import ORDERS
 from evals.world import World
+
+ORDERS: Final = "eval.json"
+"""What the process of a case is told, inside its home."""
 
 
 async def serve(home: Path) -> None:

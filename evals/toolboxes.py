@@ -20,6 +20,7 @@ from core.llm.model import ToolCall, ToolDefinition
 from evals.answers import document_of_rest
 from evals.people import Credentials
 from evals.script import meant
+from evals.stdio_desk import ORDERS
 from evals.world import CaseDesk
 from tools.exports.tool_list import ToolList
 
@@ -31,8 +32,6 @@ PAUSE_SECONDS: Final = 0.01
 VALIDATORS: Final = "_tool_output_validators"
 _COMPILED: Final[dict[str, Any]] = {}
 EXECUTE: Final = "/agent/skills/execute"
-ORDERS: Final = "eval.json"
-"""What the process of a case is told, inside its home."""
 
 
 @asynccontextmanager
