@@ -71,7 +71,7 @@ def mark_ready(folder: Path, made_with: str) -> None:
 @contextmanager
 def one_at_a_time(folder: Path, on_wait: Callable[[], object]) -> Iterator[None]:
     """Hold the folder's lock for a block; `on_wait` is called once where another process has it."""
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
