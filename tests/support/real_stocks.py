@@ -25,3 +25,9 @@ def actions_of(shared_data: Path, symbol: str) -> list[CorporateAction]:
         for row in rows
         if row["ex_date"] >= date(2015, 1, 1)
     ]
+
+
+def listed_of(shared_data: Path, symbol: str) -> date | None:
+    rows = pq.read_table(shared_data / "security_master.parquet", filters=[("symbol", "==", symbol)]).to_pylist()
+    found: date | None = rows[0]["list_date"] if rows else None
+    return found

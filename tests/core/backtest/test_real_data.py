@@ -1,6 +1,10 @@
 """Real stocks over ten years: nothing fills where nothing could, and the reasons add up."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +15,12 @@ import pytest
 
 from core.backtest.api import backtest, backtest_portfolio
 from core.backtest.lookahead import lookahead_check
+from core.backtest.model import listing_of
 from core.market.model import CorporateAction
-from tests.support.backtest_rows import crossing
-from tests.support.real_stocks import STOCKS, actions_of
+from tests.support.backtest_rows import CALENDAR, crossing
+from tests.support.real_stocks import STOCKS, actions_of, listed_of
+from tests.support.slow_engine import SlowAsset, SlowBar, SlowOptions, limits_of, lots_of
+from tests.support.slow_rules import SlowLots
 
 FEW = STOCKS[:4] + STOCKS[6:7] + STOCKS[8:10] + STOCKS[-1:]
 
@@ -47,32 +54,88 @@ def eager(bar: Any, ctx: Any) -> None:
 
 @pytest.mark.parametrize("symbol", FEW)
 def test_fills_are_possible(market: Any, shared_data: Path, symbol: str) -> None:
-    check(market(symbol), symbol, actions_of(shared_data, symbol))
+    check(market(symbol), symbol, actions_of(shared_data, symbol), listed_of(shared_data, symbol))
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("symbol", STOCKS)
 def test_fills_are_possible_everywhere(market: Any, shared_data: Path, symbol: str) -> None:
-    check(market(symbol), symbol, actions_of(shared_data, symbol))
+    check(market(symbol), symbol, actions_of(shared_data, symbol), listed_of(shared_data, symbol))
 
 
-def check(bars: dict[str, Any], symbol: str, actions: list[CorporateAction]) -> None:
+def check(bars: dict[str, Any], symbol: str, actions: list[CorporateAction], listed: date | None) -> None:
     result = backtest(
-        eager, bars=bars, market_rules="a_share", listing=symbol, commission_bps=2.5, actions=actions,
-        dividend_tax="cn_individual",
+        eager, bars=bars, market_rules="a_share", listing=replace(listing_of(symbol), list_date=listed),
+        commission_bps=2.5, actions=actions, dividend_tax="cn_individual",
     )  # fmt: skip
+    asset = slow_asset(bars, symbol, listed)
+    account = {row["dt"]: row for row in result.equity_curve}
+    by_day = asset.by_day
     days = {str(day): place for place, day in enumerate(bars["trade_date"])}
     for order in result.orders:
-        assert order["reason"] != "pending"
-        if not order["filled"]:
-            continue
-        place = days[order["dt"]]
-        assert bars["low"][place] - 1e-9 <= order["price"] <= bars["high"][place] + 1e-9
-        assert bars["volume"][place] > 0
-        assert order["filled"] <= bars["volume"][place] * 0.25
-        assert bars["trade_date"][place] > np.datetime64(order["submitted_dt"])
+        assert order["reason"] == expected_reason(order, asset, by_day, account), order
+        if order["filled"]:
+            place = days[order["dt"]]
+            assert bars["low"][place] - 1e-9 <= order["price"] <= bars["high"][place] + 1e-9
     assert result.reasons["filled"] > 20
     assert min(row["cash"] for row in result.equity_curve) >= 0
+
+
+def slow_asset(bars: dict[str, Any], symbol: str, listed: date | None) -> SlowAsset:
+    """Write the bars down in fractions, for the reference engine's own limits."""
+    exact = {name: [Fraction(str(price)) for price in bars[name]] for name in ("open", "close", "pre_close")}
+    rows = [
+        SlowBar(day, opened, close, int(volume), before, is_st=bool(is_st))
+        for day, opened, close, volume, before, is_st in zip(
+            bars["trade_date"].tolist(), exact["open"], exact["close"], bars["volume"], exact["pre_close"],
+            bars["is_st"], strict=True,
+        )
+    ]  # fmt: skip
+    first = symbol[:3]
+    board = {"688": "star", "300": "chinext", "430": "bse"}.get(first, "main")
+    return SlowAsset(symbol, board, rows, {}, list_date=listed)
+
+
+def expected_reason(
+    order: dict[str, Any], asset: SlowAsset, by_day: dict[date, SlowBar], account: dict[str, Any]
+) -> str:
+    """Say how an order of `eager` ends, by the calendar, the day's bar and the account; what filled could fill."""
+    given = date.fromisoformat(order["submitted_dt"])
+    if given == asset.bars[-1].day:
+        return "no_next_bar"
+    bar = by_day.get(CALENDAR.next(given))
+    if bar is None:
+        return "suspended"
+    if bar.volume == 0:
+        return "no_volume"
+    options, row = SlowOptions(), account[bar.day.isoformat()]
+    lots, limits = lots_of(asset, options), limits_of(asset, bar, options)
+    cash, held, side, lot = Fraction(str(row["cash"])), row["position"], order["side"], lots.minimum
+    locked = limits is not None and (bar.open >= limits[1] if side == "buy" else bar.open <= limits[0])
+    if locked and side is not None:
+        return "limit_up" if side == "buy" else "limit_down"
+    if order["filled"]:
+        return checked_fill(order, bar, lots)
+    if order["size_kind"] == "target":
+        target = floor((cash + held * bar.open) * Fraction(7, 10) / bar.open)
+        if target - held < lot:
+            assert abs(target - held) < lot
+            return "at_target" if target == held else "below_lot"
+    budget = cash * Fraction(str(order["size"])) if order["size_kind"] == "part" and side == "buy" else cash
+    return "insufficient_cash" if budget < lot * bar.open + 6 else "filled"
+
+
+def checked_fill(order: dict[str, Any], bar: SlowBar, lots: SlowLots) -> str:
+    """Say how an order ends that filled, and hold the fill against its bar."""
+    cap = bar.volume // 4 // lots.step * lots.step
+    assert order["dt"] == bar.day.isoformat()
+    assert Fraction(str(round(order["price"], 8))) == bar.open
+    assert 0 < order["filled"] <= min(order["quantity"], cap)
+    assert order["quantity"] <= lots.largest
+    if order["filled"] < order["quantity"]:
+        assert order["filled"] == cap
+        return "partial_volume"
+    return "above_largest" if order["quantity"] == lots.largest else "filled"
 
 
 def test_the_reasons_of_a_troubled_stock(market: Any) -> None:
