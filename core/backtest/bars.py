@@ -63,6 +63,8 @@ class CheckedBars:
         if isinstance(part, np.ndarray) and part.dtype.kind == "M":
             return texts_of(part)
         values = part.tolist() if isinstance(part, np.ndarray) else part
+        if isinstance(values, list) and set(map(type, values)) == {str}:
+            return values
         return [value if isinstance(value, str) else str(value) for value in values]
 
     def dts_at(self, places: Integers) -> list[str]:

@@ -17,7 +17,6 @@ ISO_SECOND: Final = 19
 HEAD: Final = 1_000
 """Moments looked at first, where all might be asked for a time of day."""
 DAY: Final = "datetime64[D]"
-DAY_MILLISECONDS: Final = 86_400_000
 MILLISECOND: Final = "datetime64[ms]"
 
 
@@ -70,7 +69,7 @@ def numbers_of(days: Moments) -> NDArray[np.int64]:
     numbers = np.empty(len(days), dtype=np.int64)
     is_whole = days.dtype == np.dtype(DAY)
     moments = np.ascontiguousarray(days if is_whole else days.astype(MILLISECOND, copy=False)).view(np.int64)
-    column_kernel.day_numbers(moments, 1 if is_whole else DAY_MILLISECONDS, numbers)
+    column_kernel.day_numbers(moments, 1 if is_whole else column_kernel.DAY_MILLISECONDS, numbers)
     return numbers
 
 
@@ -103,9 +102,13 @@ def _plain_days(values: object) -> Moments | None:
     if not isinstance(values, list) or not values or not isinstance(values[0], str):
         return None
     width = len(values[0])
-    if width not in {COMPACT, ISO_DAY} or set(map(type, values)) != {str} or set(map(len, values)) != {width}:
+    try:
+        text = "".join(values)
+    except TypeError:
         return None
-    letters = np.frombuffer("".join(values).encode(errors="replace"), dtype=np.uint8)
+    if width not in {COMPACT, ISO_DAY} or set(map(len, values)) != {width}:
+        return None
+    letters = np.frombuffer(text.encode(errors="replace"), dtype=np.uint8)
     days = np.empty(len(values), dtype=np.int64)
     fits = letters.size == width * len(values) and column_kernel.read_days(letters, width, days)
     return days.view(DAY) if fits else None

@@ -227,6 +227,7 @@ def least_places(listing: Listing | None) -> int:
     return 3 if listing.exchange is Exchange.HKEX or listing.kind is InstrumentKind.FUND else 2
 
 
+@lru_cache(maxsize=1024)
 def _lots(listing: Listing, day: date) -> Integers:
     if listing.exchange is Exchange.HKEX:
         size = listing.lot_size or 1
@@ -258,6 +259,7 @@ def _gaps(bars: CheckedBars, exchange: Exchange) -> NDArray[np.bool_]:
         return gaps
     days = bars.times.astype(np.int64)
     opens = _open_days(exchange is Exchange.HKEX)
-    between = np.searchsorted(opens, days[1:], side="left") - np.searchsorted(opens, days[:-1], side="right")
-    gaps[:-1] = between > 0
+    places = np.searchsorted(opens, days)
+    is_open = opens[np.minimum(places, len(opens) - 1)] == days
+    gaps[:-1] = places[1:] > places[:-1] + is_open[:-1]
     return gaps
