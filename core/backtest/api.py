@@ -114,10 +114,9 @@ def backtest(  # noqa: PLR0913, PLR0917 - the named parameters of the original, 
         progress=progress,
         clock=clock or SystemClock(),
     )
+    named: dict[str, Any] = {"asset": asset, "filter_value": filter_value, "bars": bars, "actions": actions}
     with rare_collection():
-        return run_single(
-            request, strategy, asset=asset, filter_value=filter_value, bars=bars, actions=actions, listing=listing
-        )
+        return run_single(request, strategy, listing=listing, **named)
 
 
 def backtest_portfolio(

@@ -98,7 +98,11 @@ class ReasonCode(StrEnum):
 
     PENDING = "pending", "Waiting for its bar.", "等待成交"
     FILLED = "filled", "Filled whole.", "全部成交"
-    PARTIAL_VOLUME = "partial_volume", "Cut to the allowed part of the bar's volume.", "超过成交量限制，部分成交"
+    PARTIAL_VOLUME = (
+        "partial_volume",
+        "Cut to the allowed part of the volume, or to what the book held.",
+        "超过成交量或盘口数量，部分成交",
+    )
     LIMIT_PRICE = "limit_price", "The price was beyond the order's own limit.", "价格超出限价"
     LIMIT_UP = "limit_up", "The price was locked at the upper limit: nothing to buy.", "涨停封板，无法买入"
     LIMIT_DOWN = "limit_down", "The price was locked at the lower limit: nobody buys.", "跌停封板，无法卖出"
