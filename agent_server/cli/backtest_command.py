@@ -23,6 +23,7 @@ from agent_server.cli.context import (
 )
 from agent_server.cli.own_file import OwnCode, check_target, load
 from agent_server.cli.skill_command import ForUser, parse_pairs
+from agent_server.cli.warm_up_command import warn_when_cold
 
 if TYPE_CHECKING:
     from agent_server.desk import Desk
@@ -144,6 +145,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
 
     Example: dingpan backtest dual_moving_average --symbol 600519.SH -p fast:=10 -p slow:=30 --report out.html
     """
+    warn_when_cold(ctx)
     if symbol is None:
         run_script(ctx, strategy, names=NAMES, user=user)
         return

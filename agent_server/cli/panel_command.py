@@ -10,6 +10,7 @@ from agent_server.cli.backtest_command import FillWord, LanguageWord, numbers_as
 from agent_server.cli.context import NOT_FOUND, USAGE, AsJson, fail, print_json, run
 from agent_server.cli.own_file import OwnCode, check_target, load
 from agent_server.cli.skill_command import parse_pairs
+from agent_server.cli.warm_up_command import warn_when_cold
 
 if TYPE_CHECKING:
     from agent_server.desk import Desk
@@ -48,6 +49,7 @@ def panel(  # noqa: PLR0913, PLR0917 - the options are the interface
     if not strategy.endswith(".py") and strategy != SMALL_CAP:
         fail(f"{strategy} is neither a Python file nor {SMALL_CAP}.", USAGE)
     check_target(report)
+    warn_when_cold(ctx)
     given = numbers_as_floats(parse_pairs(parameters or []))
     options = {
         "initial_cash": cash,

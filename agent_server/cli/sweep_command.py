@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from agent_server.cli.backtest_command import FillWord, RulesWord, market_rules, tell
 from agent_server.cli.context import NOT_FOUND, USAGE, AsJson, fail, print_json, run
 from agent_server.cli.own_file import OwnCode
+from agent_server.cli.warm_up_command import warn_when_cold
 
 if TYPE_CHECKING:
     from agent_server.desk import Desk
@@ -70,6 +71,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - the options are the interface
         fail("--train and --test belong together.", USAGE)
     if strategy.endswith(".py") and not Path(strategy).is_file():
         fail(f"There is no file {strategy}.", NOT_FOUND)
+    warn_when_cold(ctx)
     named: dict[str, Any] = {
         "initial_cash": cash,
         "commission_bps": commission_bps,

@@ -12,6 +12,10 @@ from agent_server.cli.context import FAILED, AsJson, fail, refuse
 from core.errors import DeskError
 
 LOWEST: Final = 19
+COLD: Final = (
+    "Not all of the engine is compiled on this machine: a first run takes up to a minute longer. "
+    "'dingpan backtest warm-up' does it all at once, and so does a running server."
+)
 
 
 def warm_up(
@@ -40,6 +44,17 @@ def warm_up(
         fail(f"The kernels cannot be kept: {error}.", FAILED)
     if not as_json:
         typer.echo("The kernels are ready." if has_compiled else "The kernels were ready.")
+
+
+def warn_when_cold(ctx: typer.Context) -> None:
+    """Tell a person at a terminal why a first run takes long."""
+    if not sys.stderr.isatty():
+        return
+    from core.backtest.kernel_stamp import is_ready, kernel_folder  # noqa: PLC0415 - keeps --help fast
+
+    folder = kernel_folder(ctx.obj.environment.get("NUMBA_CACHE_DIR", ""))
+    if folder is None or not is_ready(folder):
+        typer.echo(COLD, err=True)
 
 
 def _tell_program(done: int, total: int, step: str) -> None:

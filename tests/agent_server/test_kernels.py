@@ -7,12 +7,15 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from agent_server.app import create_app
+from agent_server.cli.context import Invocation
+from agent_server.cli.warm_up_command import COLD, warn_when_cold
 from agent_server.kernels import COMMAND, LATER, Kernels
 from core.backtest import kernel_stamp
 from core.backtest.tiny_runs import STEPS
@@ -135,3 +138,19 @@ def test_the_compiler_takes_no_time_from_others_and_ends_with_who_started_it(tmp
         assert os.getpriority(os.PRIO_PROCESS, process.pid) == 19
         process.stdin.close()
         assert process.wait(timeout=30) == 1
+
+
+def test_a_person_at_a_terminal_is_told_why_a_first_run_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context: Any = SimpleNamespace(obj=Invocation({"NUMBA_CACHE_DIR": str(tmp_path)}))
+    warn_when_cold(context)
+    assert capsys.readouterr().err == "", "a program that reads the output is told nothing"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    warn_when_cold(context)
+    assert capsys.readouterr().err == f"{COLD}\n"
+    folder = kernel_stamp.kernel_folder(str(tmp_path))
+    assert folder is not None
+    kernel_stamp.mark_ready(folder, kernel_stamp.stamp())
+    warn_when_cold(context)
+    assert capsys.readouterr().err == ""
