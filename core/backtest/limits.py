@@ -1,6 +1,8 @@
 """The price limits of each bar, from the exchange's reference price and the dated rules."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +13,7 @@ from core.backtest.model import Listing
 from core.backtest.problems import BarsInvalid, ColumnMissing
 from core.market import rules, rules_table
 from core.market.model import Board, InstrumentKind
+from core.market.trading_calendar import TradingCalendar, TradingCalendars
 from core.matching import column_kernel
 from core.matching.model import UNLIMITED
 
@@ -19,6 +22,9 @@ Flags = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
 FIRST_DAYS: Final = 10
 """Beyond any rule on the first days of a listing."""
+ONE_DAY: Final = timedelta(days=1)
+FEW_WEEKS: Final = timedelta(days=35)
+"""Longer than the exchange needs for so many trading days."""
 TICKS_PER_UNIT: Final = 100
 """Limits are counted in cents."""
 UP_COLUMNS: Final = ("limit_up", "up_limit", "high_limit")
@@ -106,11 +112,19 @@ def _percents(bars: CheckedBars, listing: Listing) -> Iterator[tuple[Flags, rule
 
 
 def _listed_days(days: Days, listing: Listing) -> Integers:
-    """Count the share's trading days from its listing; 0 from the tenth on, and when the data starts later."""
-    if listing.list_date is None or listing.list_date != days[0].item():
-        return np.zeros(len(days), dtype=np.int64)
-    counts = np.cumsum(np.concatenate(([1], days[1:] > days[:-1])), dtype=np.int64)
-    return np.where(counts < FIRST_DAYS, counts, 0)
+    """Count the share's trading days from its listing; 0 from the tenth on. Days before the data are the exchange's."""
+    none = np.zeros(len(days), dtype=np.int64)
+    first: date = days[0].item()
+    if listing.list_date is None or not listing.list_date <= first < listing.list_date + FEW_WEEKS:
+        return none
+    before = 0 if first == listing.list_date else _shanghai().count(listing.list_date, first - ONE_DAY)
+    counts = before + np.cumsum(np.concatenate(([1], days[1:] > days[:-1])), dtype=np.int64)
+    return np.where(counts < FIRST_DAYS, counts, none)
+
+
+@lru_cache(maxsize=1)
+def _shanghai() -> TradingCalendar:
+    return TradingCalendars.load().shanghai
 
 
 def _st(bars: CheckedBars, days: Days, listing: Listing) -> Integers:

@@ -271,6 +271,23 @@ def test_on_trade_benchmark_and_ports(capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(payload)["metrics"]["num_trades"] == len(closed)
 
 
+def test_the_first_days_of_a_listing_are_counted_when_the_run_begins_later() -> None:
+    days = ["2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09", "2024-01-10"]
+    prices = [10.0, 13.0, 17.0, 22.0, 29.0, 38.0, 50.0]
+    rows = [
+        {"trade_date": day, "open": price, "close": price, "pre_close": before, "volume": 10**8}
+        for day, price, before in zip(days, prices, [10.0, *prices], strict=False)
+    ]
+    listing = listing_of("301999.SZ")
+    assert listing is not None
+    for start, ends in ((0, ["filled"] * 4 + ["limit_up"] * 2), (2, ["filled"] * 2 + ["limit_up"] * 2)):
+        result = backtest(
+            lambda bar, ctx: ctx.buy(100), bars=rows, start=days[start], market_rules="a_share",
+            listing=replace(listing, list_date=date(2024, 1, 2)),
+        )  # fmt: skip
+        assert [order["reason"] for order in result.orders] == [*ends, "no_next_bar"]
+
+
 def test_what_to_know_of_a_run_is_told_in_words() -> None:
     bars = walk(30)
     result = backtest(crossing(2, 5), bars=bars, benchmark_bars=bars[5:-5])
