@@ -77,33 +77,36 @@ class CallbackRun:
 
     def run(self) -> None:
         """Walk through all bars. Raises `StrategyFailed` and `RunStopped`."""
-        holding, size = self.holding, len(self.holding.bars)
-        with self._watch(size) as watch:
-            if self.hooks.on_start is not None:
-                self.hooks.on_start(self.context)
-            self.hook = "on_bar"
-            cuts = self._cuts(size)
-            for start, stop in pairwise(cuts):
-                if start % TOLD == 0:
-                    watch.tell(start)
-                if start % BLOCK == 0:
-                    self.writer.forget()
-                holding.load(start)
-                self._events(start)
-                self.context._begin(start)  # noqa: SLF001 - the driver's side of the context
-                block = list(self.build(start, stop))
-                if start < self.options.warmup_bars:
-                    self._warm_up(block)
-                elif self.options.fill is FillMode.NEXT_OPEN:
-                    self._next_open(block, start)
-                else:
-                    self._this_close(block, start)
-            watch.tell(size)
-            self.hook = "on_end"
-            if self.hooks.on_end is not None:
-                self.hooks.on_end(self.context)
-        holding.end_waiting()
+        watch = self._watch(len(self.holding.bars))
+        watch.over(lambda: self._walk(watch))
+        self.holding.end_waiting()
         del self.settle_at  # it holds the run, which would keep all bars alive until the next collection
+
+    def _walk(self, watch: Watch) -> None:
+        """Call the strategy on every bar, block by block."""
+        holding, size = self.holding, len(self.holding.bars)
+        if self.hooks.on_start is not None:
+            self.hooks.on_start(self.context)
+        self.hook = "on_bar"
+        for start, stop in pairwise(self._cuts(size)):
+            if start % TOLD == 0:
+                watch.tell(start)
+            if start % BLOCK == 0:
+                self.writer.forget()
+            holding.load(start)
+            self._events(start)
+            self.context._begin(start)  # noqa: SLF001 - the driver's side of the context
+            block = list(self.build(start, stop))
+            if start < self.options.warmup_bars:
+                self._warm_up(block)
+            elif self.options.fill is FillMode.NEXT_OPEN:
+                self._next_open(block, start)
+            else:
+                self._this_close(block, start)
+        watch.tell(size)
+        self.hook = "on_end"
+        if self.hooks.on_end is not None:
+            self.hooks.on_end(self.context)
 
     def _watch(self, size: int) -> Watch:
         return Watch(

@@ -210,9 +210,8 @@ def _run(request: RunRequest, market: PanelMarket, rows: slice, terms: layout.Te
     def where() -> tuple[str, int, str]:
         return "the panel", day - rows.start, str(market.days[min(day, rows.stop - 1)])
 
-    with Watch(
-        request.clock, request.limits, total=rows.stop - rows.start, where=where, log=[], progress=request.progress
-    ) as watch:
+    def work() -> None:
+        nonlocal day, book
         while day < rows.stop:
             watch.tell(day - rows.start)
             stop = min(day + DAYS_AT_ONCE, rows.stop)
@@ -221,6 +220,10 @@ def _run(request: RunRequest, market: PanelMarket, rows: slice, terms: layout.Te
                 if day < stop:
                     book = _roomier(book, plan, actions, day)
         watch.tell(day - rows.start)
+
+    size = rows.stop - rows.start
+    watch = Watch(request.clock, request.limits, total=size, where=where, log=[], progress=request.progress)
+    watch.over(work)
     waiting = book.queue[: book.account[layout.QUEUE_COUNT]]
     book.orders[waiting, layout.REASON] = ReasonCode.NO_NEXT_BAR.number
     return book

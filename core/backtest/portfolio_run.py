@@ -86,18 +86,21 @@ class PortfolioRun:
 
     def run(self) -> None:
         """Walk through all bars. Raises `StrategyFailed` and `RunStopped`."""
-        with self._watch() as watch:
-            self._call("on_start", self.seats, lambda seat: seat.hooks.on_start)
-            self.hook = "on_bar"
-            for tick in range(len(self.times)):
-                if tick % TOLD == 0:
-                    watch.tell(tick)
-                self._tick(tick)
-                self.cash.append(self.account.cash)
-            watch.tell(len(self.times))
-            self._call("on_end", self.seats, lambda seat: seat.hooks.on_end)
+        watch = self._watch()
+        watch.over(lambda: self._walk(watch))
         for seat in self.seats:
             seat.holding.end_waiting()
+
+    def _walk(self, watch: Watch) -> None:
+        self._call("on_start", self.seats, lambda seat: seat.hooks.on_start)
+        self.hook = "on_bar"
+        for tick in range(len(self.times)):
+            if tick % TOLD == 0:
+                watch.tell(tick)
+            self._tick(tick)
+            self.cash.append(self.account.cash)
+        watch.tell(len(self.times))
+        self._call("on_end", self.seats, lambda seat: seat.hooks.on_end)
 
     def _seat(self, series: Series, strategy: object) -> Seat:
         ticks = np.searchsorted(self.times, series.bars.times.astype("datetime64[ms]"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from core.backtest.problems import RunStopped, StrategyFailed
 from core.clock import Clock
@@ -44,7 +44,7 @@ class RunLimits:
 
 
 class Watch:
-    """Surrounds a run: turns what a strategy raises into an error that names bar and line, and keeps the limits.
+    """Keeps a run (`over`): turns what a strategy raises into an error that names bar and line, and keeps the limits.
 
     `where` returns the hook that runs, the number of its bar from 0, and the bar's date.
     """
@@ -63,27 +63,41 @@ class Watch:
         self._progress = progress
         self._started = clock.monotonic()
         self._ended = threading.Event()
+        self._left = False
         self._reason: str | None = None
         self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
+    def over(self, work: Callable[[], object]) -> None:
+        """Do the work under the limits. Raises `StrategyFailed` and `RunStopped`.
+
+        The interrupt may come at any instruction between the start of the thread that throws it and its end. Once
+        `_left` is set that thread throws once more at the most, which it had begun to; so three ends are enough.
+        """
+        try:
+            try:
+                with self:
+                    work()
+            except Interrupt:
+                self._left = True
+                self._end()
+        except Interrupt:
+            self._end()
+        if self._reason is not None:
+            raise self._stopped()
+
+    def __enter__(self) -> None:
         if self._limits.time_seconds is not None or self._limits.memory_mb is not None:
             target = threading.get_ident()
             self._thread = threading.Thread(target=self._guard, args=(target, _memory_mb()), daemon=True)
             self._thread.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-            if self._reason is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), None)
+        self._left = True
+        self._end()
         if self._reason is not None:
-            _, bar, when = self._where()
-            raise RunStopped(bar=bar, when=when, reason=self._reason, log=list(self._log)[-100:]) from None
+            raise self._stopped() from None
         if isinstance(error, Exception):
             hook, bar, when = self._where()
             place = _place(error)
@@ -92,6 +106,17 @@ class Watch:
                 raise StrategyFailed(
                     hook=hook, bar=bar, when=when, place=place, error=text, log=list(self._log)[-100:]
                 ) from error
+
+    def _stopped(self) -> RunStopped:
+        _, bar, when = self._where()
+        return RunStopped(bar=bar, when=when, reason=self._reason, log=list(self._log)[-100:])
+
+    def _end(self) -> None:
+        """End the thread that keeps the limits, and take back what it threw and has not arrived."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), None)
 
     def tell(self, done: int) -> None:
         """Say how far the run is; called between blocks of bars."""
@@ -116,10 +141,10 @@ class Watch:
 
     def _interrupt(self, target: int) -> None:
         """Interrupt the strategy's thread until the run ends: a bare `except` swallows it."""
-        ended = False
-        while not ended:
+        while not self._left:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(target), ctypes.py_object(Interrupt))
-            ended = self._ended.wait(AGAIN_SECONDS)
+            if self._ended.wait(AGAIN_SECONDS):
+                return
 
 
 def _memory_mb() -> float:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pytest
 
 from core.backtest.api import backtest, backtest_portfolio
@@ -239,6 +240,41 @@ def test_a_strategy_that_swallows_everything_is_stopped() -> None:
     with pytest.raises(RunStopped) as caught:
         backtest(stubborn, bars=rows_of(GOOD), limits=RunLimits(time_seconds=0.05))
     assert caught.value.data["log"] == ["2024-01-02 went on"] * 2
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_the_shortest_limits_stop_a_run_or_let_it_end(shift: int) -> None:
+    """Wherever the time is over, before the first bar or after the last, nothing but `RunStopped` comes out."""
+    rows, ends = walk(60), set()
+    for step in range(60):
+        try:
+            limits = RunLimits(time_seconds=1e-7 + step * 4e-5 + shift * 1e-5)
+            backtest(lambda bar, ctx: ctx.buy(1), bars=rows, limits=limits)
+            ends.add("through")
+        except RunStopped as error:
+            ends.add(error.data["reason"][:18])
+    assert ends - {"through"} == {"it took longer than"[:18]}
+
+
+def test_a_long_run_with_orders_tells_how_far_it_is_and_can_be_stopped() -> None:
+    size, told = 20_000, list[int]()
+    moments = np.datetime64("2024-01-02T09:31", "ms") + np.arange(size) * np.timedelta64(60_000, "ms")
+    bars = {"trade_date": moments} | dict.fromkeys(("open", "high", "low", "close"), 10 + np.arange(size) % 7 * 0.01)
+
+    def busy(bar: Any, ctx: Any) -> None:
+        (ctx.sell if ctx.position else ctx.buy)()
+
+    def endless(bar: Any, ctx: Any) -> None:
+        busy(bar, ctx)
+        while len(ctx.history) == 17_000:
+            pass
+
+    result = backtest(busy, bars=bars, progress=lambda heard: told.append(heard.done))
+    assert told == [*range(0, size, 1_024), size]
+    assert result.reasons == {"filled": size - 1, "no_next_bar": 1}
+    with pytest.raises(RunStopped) as caught:
+        backtest(endless, bars=bars, limits=RunLimits(time_seconds=1.0))
+    assert caught.value.data["bar"] <= 16_999
 
 
 def test_a_strategy_that_eats_the_memory_is_stopped() -> None:
