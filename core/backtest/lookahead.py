@@ -51,7 +51,7 @@ def scrambled(
     """Return the rows with everything but the dates shuffled and rescaled after bar `known`."""
     later = list(range(known + 1, len(rows)))
     taken = [int(place) for place in dice.permutation(later)]
-    columns = {names.get(name, name) for name in (*PRICE_FIELDS, "pre_close")}
+    columns = {names.get(name, name) for name in (*PRICE_FIELDS, "pre_close", "amount")}
     factor = float(dice.choice([0.5, 2.0]))
     out = [dict(row) for row in rows[: known + 1]]
     for place, source in zip(later, taken, strict=True):

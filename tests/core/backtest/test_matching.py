@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
 from core.backtest.api import backtest, backtest_portfolio
+from core.backtest.lookahead import lookahead_check, scrambled
 from core.backtest.model import BarTable
 from core.backtest.outcome import BacktestResult
 from core.backtest.panel import backtest_panel
@@ -309,3 +311,12 @@ def test_every_type_has_a_case_here() -> None:
         "next_bar_open", "current_bar_close", "vwap", "open_auction", "next_tick_last", "next_tick_best_own",
         "next_tick_best_counterparty", "counterparty_offer",
     }  # fmt: skip
+
+
+def test_another_future_has_amounts_of_its_own_prices() -> None:
+    rows = [row | {"amount": row["volume"] * row["close"]} for row in walk(60)]
+    other = scrambled(rows, 10, np.random.default_rng(1), names={})
+    assert other[40]["close"] != rows[40]["close"]
+    for row in other:
+        assert row["amount"] / row["volume"] == pytest.approx(row["close"], abs=0.0051)
+    assert lookahead_check(lambda _: crossing(), rows, samples=3, matching="vwap", **A_SHARE) == []
