@@ -7,7 +7,7 @@ import typer
 
 from agent_server.cli.context import USAGE, AsJson, fail, print_json, print_table, run
 from agent_server.cli.operator_note import note
-from core.access.model import Role
+from core.access.model import Role, TokenStatus
 
 if TYPE_CHECKING:
     from agent_server.desk import Desk
@@ -80,22 +80,34 @@ def role(ctx: typer.Context, name: Name, new_role: Annotated[Role, typer.Argumen
 
 
 @app.command()
-def password(ctx: typer.Context, name: Name, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
-    """Set a person's password and end their sessions.
+def password(
+    ctx: typer.Context,
+    name: Name,
+    password_stdin: FromStdin = False,
+    revoke_tokens: Annotated[bool, typer.Option("--revoke-tokens", help="End their access tokens too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set a person's password and end their sessions. Access tokens go on working unless they are revoked too.
 
-    Example: dingpan user password mei
+    Example: dingpan user password mei --revoke-tokens
     """
     fresh = _password(from_stdin=password_stdin)
 
-    async def work(desk: "Desk") -> "User":
+    async def work(desk: "Desk") -> "tuple[User, int]":
+        access = desk.services.access
         async with desk.unit_of_work() as uow:
-            found = await desk.services.access.user_named(uow, name)
-            await desk.services.access.reset_password(uow, user_id=found.user_id, new_password=fresh)
-            await note(desk, uow, "user.password_set", team_id=found.team_id, username=found.username)
+            user = await access.user_named(uow, name)
+            await access.reset_password(uow, user_id=user.user_id, new_password=fresh, revokes_tokens=revoke_tokens)
+            names = {"username": user.username, "tokens_revoked": revoke_tokens}
+            await note(desk, uow, "user.password_set", team_id=user.team_id, **names)
+            tokens = await access.tokens(uow, user.team_id, user.user_id)
             await uow.commit()
-        return found
+        return user, sum(token.status is TokenStatus.ACTIVE for token in tokens)
 
-    _show([run(ctx, work)], as_json=as_json)
+    user, alive = run(ctx, work)
+    _show([user], as_json=as_json)
+    if alive:
+        typer.echo(f"{alive} access tokens of {user.username} still work; --revoke-tokens ends them.", err=True)
 
 
 @app.command()

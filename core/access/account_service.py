@@ -130,8 +130,13 @@ class AccountService:
         self.attempts.succeed(moment, name=name, others=())
         await self.reset_password(uow, user_id=user_id, new_password=new_password)
 
-    async def reset_password(self, uow: UnitOfWork, *, user_id: int, new_password: str) -> None:
-        """Set a person's password for the operator and end every session. Raises `PasswordInvalid`, `UserNotFound`."""
+    async def reset_password(
+        self, uow: UnitOfWork, *, user_id: int, new_password: str, revokes_tokens: bool = False
+    ) -> None:
+        """Set a person's password for the operator and end every session; their tokens live on unless told otherwise.
+
+        Raises `PasswordInvalid`, `UserNotFound`.
+        """
         check_password(new_password)
         password_hash = await self.passwords.hash(new_password)
         async with uow.join_write():
@@ -139,6 +144,8 @@ class AccountService:
             await _existing(store, user_id)
             await store.change_user(user_id, password_hash=password_hash)
             await store.delete_sessions(user_id)
+            if revokes_tokens:
+                await store.revoke_tokens(user_id, revoked_at=self.clock.now())
 
     async def _team(self, store: AccessStore, *, username: str, team_name: str | None) -> tuple[int, bool]:
         """Return the team's id and whether it is new. A private team never falls into one that exists."""

@@ -122,8 +122,15 @@ def test_tokens(run: Run, mei: dict[str, Any]) -> None:
     assert shown["secret"] not in run("token", "list").stdout
     assert run("token", "revoke", str(shown["token"]["tokenId"])).exit_code == 0
     assert json.loads(run("token", "list", "--json").stdout)[-1]["status"] == "revoked"
+    reset = run("user", "password", "mei", "--password-stdin", given="another password\n")
+    assert "1 access tokens of mei still work; --revoke-tokens ends them." in reset.stderr
+    reset = run("user", "password", "mei", "--password-stdin", "--revoke-tokens", given="another password\n")
+    assert (reset.exit_code, reset.stderr) == (0, "")
+    assert {token["status"] for token in json.loads(run("token", "list", "--json").stdout)} == {"revoked"}
     rows = json.loads(run("audit", "list", "--json").stdout)
-    assert [(row["event"], row["actor"]) for row in rows][:2] == [
+    assert [(row["event"], row["actor"]) for row in rows][:4] == [
+        ("user.password_set", "operator"),
+        ("user.password_set", "operator"),
         ("token.revoked", "operator"),
         ("token.minted", "operator"),
     ]

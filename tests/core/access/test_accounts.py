@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from core.access.model import ApprovalState, Role
+from core.access.model import ApprovalState, Role, TokenStatus
 from core.access.problems import (
     EmailInvalid,
     LastAdministrator,
@@ -158,3 +158,16 @@ async def test_the_operator_resets_a_password(desk: AccessDesk) -> None:
     await desk.do(lambda uow: access.sign_in(uow, username="cyd", password="fresh password"))
     with pytest.raises(UserNotFound):
         await desk.do(lambda uow: access.reset_password(uow, user_id=999, new_password="fresh password"))
+
+
+@pytest.mark.parametrize(("revokes", "left"), [(False, TokenStatus.ACTIVE), (True, TokenStatus.REVOKED)])
+async def test_a_reset_password_ends_tokens_only_when_told_to(
+    desk: AccessDesk, *, revokes: bool, left: TokenStatus
+) -> None:
+    await desk.do(
+        lambda uow: desk.access.reset_password(
+            uow, user_id=desk.cyd.user_id, new_password="fresh password", revokes_tokens=revokes
+        )
+    )
+    found = await desk.do(lambda uow: desk.access.token(uow, desk.cyd.team_id, desk.minted.token.token_id))
+    assert found.status is left
