@@ -140,7 +140,7 @@ class Works:
 
     async def ended(self, run_id: str) -> RunDetail:
         """The run once it has ended; each look lets the workers go on."""
-        for _ in range(400):
+        for _ in range(6000):
             run = await self.get(run_id)
             if run.state.has_ended:
                 return run
@@ -148,7 +148,7 @@ class Works:
         raise AssertionError(f"{run.state} {run.step}")
 
     async def at_step(self, run_id: str, step: str) -> None:
-        for _ in range(1000):
+        for _ in range(6000):
             if (await self.get(run_id)).step == step:
                 return
             await asyncio.sleep(0.01)

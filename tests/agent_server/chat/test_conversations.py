@@ -388,7 +388,7 @@ async def test_a_turn_that_is_ended_before_its_first_step_notes_that(script: Any
     name = (await desk.chat.say(caller, "hi")).conversation.conversation_id
     if not ends_first:
         desk.chat.turns.stop(name)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await desk.chat.turns.ended(name)
     conversation, entries, _ = await desk.chat.read(caller, name)
     assert conversation.state is ConversationState.IDLE
@@ -403,7 +403,7 @@ async def test_a_token_that_is_revoked_follows_no_longer(script: Any, monkeypatc
     minted = await desk.rest.mint(user)
     caller = desk.rest.desk.services.access.token_caller(minted.token, user)
     name = (await desk.chat.say(caller, "hi")).conversation.conversation_id
-    async with asyncio.timeout(5), aclosing(desk.chat.follow(caller, name, after=0)) as entries:
+    async with asyncio.timeout(60), aclosing(desk.chat.follow(caller, name, after=0)) as entries:
         async for entry in entries:
             if entry is None:  # it is alive and says nothing
                 async with desk.rest.desk.unit_of_work() as uow:

@@ -215,7 +215,7 @@ async def test_who_has_no_place_left_does_not_wait(
         waiting = asyncio.create_task(approval.wait_until_decided(desk.desk, caller, body["approvalId"]))
         while limits._running[caller.requester] < CONCURRENT_CALLS:  # noqa: ASYNC110 - it takes its place at once
             await asyncio.sleep(0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await approval.wait_until_decided(desk.desk, caller, body["approvalId"])
         assert not waiting.done()
         await ada.decide(body["approvalId"])

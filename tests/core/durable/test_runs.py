@@ -120,7 +120,7 @@ async def test_cancelling_a_running_run_ends_its_process_and_what_that_started(w
 
 async def gone(pid: int) -> None:
     """A killed process is gone once the system comes to it."""
-    for _ in range(500):
+    for _ in range(6000):
         if not is_alive(pid):
             return
         await asyncio.sleep(0.01)
