@@ -4,7 +4,7 @@ A rule is never looked up by "today". Rows marked uncertain are listed and never
 caller pass what it knows better. All results are exact; limits and costs are computed in integers or decimals.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
@@ -148,11 +148,13 @@ def find_rule(rows: Iterable[Rule[Value]], scope: Scope, day: date) -> Rule[Valu
     return next((r for r in rows if r.scope is scope and r.mark is not Mark.UNCERTAIN and r.covers(day)), None)
 
 
-def require_rule(rows: Iterable[Rule[Value]], scope: Scope, day: date, *, topic: Topic) -> Value:
+def require_rule(rows: Collection[Rule[Value]], scope: Scope, day: date, *, topic: Topic) -> Value:
     """Return the value in force for a scope on a day. Raises `RuleNotKnown`."""
     found = find_rule(rows, scope, day)
     if found is None:
-        raise RuleNotKnown(topic=topic.value, scope=scope.value, day=day)
+        starts = [row.first_date for row in rows if row.scope is scope and row.mark is not Mark.UNCERTAIN]
+        first = min((start for start in starts if start and start > day), default=None)
+        raise RuleNotKnown(topic=topic.value, scope=scope.value, day=day, first=first)
     return found.value
 
 
@@ -373,7 +375,7 @@ def _transfer_scope(trade: TradeTerms) -> Scope:
     return Scope.FUND if trade.kind is InstrumentKind.FUND else EXCHANGE_SCOPES[trade.exchange]
 
 
-def _charge(rows: Iterable[Rule[Charge]], topic: Topic, trade: TradeTerms, scope: Scope) -> Charge:
+def _charge(rows: Collection[Rule[Charge]], topic: Topic, trade: TradeTerms, scope: Scope) -> Charge:
     return require_rule(rows, scope, trade.day, topic=topic)
 
 

@@ -15,7 +15,11 @@ class RuleNotKnown(NotPossible):
     """No rule of the table covers a scope and a day."""
 
     code = "rule_not_known"
-    template = "No rule on {topic} for {scope} on {day} is recorded."
+    template = "No rule on {topic} for {scope} on {day} is recorded{since}."
+
+    def __init__(self, *, first: date | None = None, **data: object) -> None:
+        """`first` is the day from which one is."""
+        super().__init__(**data, since=f"; the first begins on {first}" if first else "")
 
 
 class Topic(StrEnum):

@@ -21,6 +21,7 @@ from core.backtest.problems import (
     TooManyBars,
 )
 from core.backtest.watching import RunLimits
+from core.market.rules_model import RuleNotKnown
 from tests.support.backtest_rows import rows_of, walk
 
 GOOD = """
@@ -287,6 +288,15 @@ def test_a_strategy_that_eats_the_memory_is_stopped() -> None:
     with pytest.raises(RunStopped, match="MB"):
         backtest(hungry, bars=rows_of(GOOD), limits=RunLimits(memory_mb=200))
     kept.clear()
+
+
+def test_days_before_the_recorded_rules_are_refused_and_told() -> None:
+    rows = [row | {"trade_date": day} for row, day in zip(walk(2), ("2012-08-31", "2012-09-03"), strict=True)]
+    said = r"^No rule on transfer_fee for sse on 2012-08-31 is recorded; the first begins on 2012-09-01\.$"
+    with pytest.raises(RuleNotKnown, match=said):
+        backtest(idle, bars=rows, market_rules="a_share", listing="600519.SH")
+    assert backtest(idle, bars=rows, market_rules="a_share", listing="000001.SZ").metrics["total_return"] == 0
+    assert backtest(idle, bars=rows, listing="600519.SH").metrics["total_return"] == 0
 
 
 def test_a_filter_that_leaves_nothing_is_named() -> None:
