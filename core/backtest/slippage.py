@@ -10,6 +10,7 @@ from core.backtest.problems import ParameterInvalid
 from core.matching.model import UNLIMITED, Slippage
 
 LARGEST_STEPS: Final = 1_000
+RATE_PLACES: Final = 9
 FORMS: Final = '"none", "price_ratio:0.001", "tick_size:2" or "limit_price"'
 
 
@@ -76,7 +77,9 @@ def _size(kind: Slippage, given: object) -> Decimal:
         raise _invalid(f"{given!r} is not a number of zero or more")
     if kind is Slippage.PRICE_RATIO and size >= 1:
         raise _invalid(f"{given!r} is the whole price or more; 0.001 is a thousandth of it")
-    if kind is Slippage.TICK_SIZE and (size != int(size) or size > LARGEST_STEPS):
+    if size and size.adjusted() < -RATE_PLACES:
+        raise _invalid(f"{given!r} is less than a billionth of the price")
+    if kind is Slippage.TICK_SIZE and (size > LARGEST_STEPS or size != int(size)):
         raise _invalid(f"{given!r} is not a whole number of price steps up to {LARGEST_STEPS:,}")
     return size
 
