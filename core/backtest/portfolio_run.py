@@ -19,6 +19,7 @@ from core.backtest.history import BLOCK, HistoryWriter
 from core.backtest.holding_actions import apply_action, pay_owed
 from core.backtest.made_bars import BarMaker
 from core.backtest.model import Bar, Listing
+from core.backtest.notes import notes_of
 from core.backtest.order_list import OrderList
 from core.backtest.outcome import AccountCurve, BacktestResult, metrics_of
 from core.backtest.portfolio_curve import account_curve, per_asset
@@ -245,6 +246,7 @@ def _result(
     ticks = {seat.series.name: digest for seat in run.seats for digest in seat.series.ticks.values()}
     parameters = request.parameters(assets=[str(name) for name in assets], **({"ticks": ticks} if ticks else {}))
     mark = fingerprint([seat.series for seat in run.seats], code, parameters, benchmark)
+    notes = [note for seat in run.seats for note in notes_of(seat.series, seat.holding)]
     metrics, undefined = metrics_of(performance, mark)
     metrics["per_asset"] = {
         name: per_asset(holding, ticks, len(run.times), request.cash) for name, holding, ticks in holdings
@@ -258,7 +260,7 @@ def _result(
         performance=performance,
         parameters=parameters,
         log=[line for seat in run.seats for line in seat.context._log],  # noqa: SLF001 - the driver's side
-        warnings=[*map(str, performance.warnings), *(note for seat in run.seats for note in seat.series.notes)],
+        warnings=[*map(str, performance.warnings), *notes],
         benchmark=benchmark[2] if benchmark else [],
         simulated=any(seat.series.bars.table.simulated for seat in run.seats),
         sink=current_ports().sink,

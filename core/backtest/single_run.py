@@ -8,6 +8,7 @@ import numpy as np
 from core.backtest.callback import CallbackRun, DriveOptions
 from core.backtest.fingerprint import fingerprint
 from core.backtest.model import Listing
+from core.backtest.notes import notes_of
 from core.backtest.order_list import OrderList
 from core.backtest.outcome import AccountCurve, BacktestResult, metrics_of
 from core.backtest.ports import current_ports
@@ -54,7 +55,7 @@ def run_single(
         performance=performance,
         parameters=parameters,
         log=run.context._log,  # noqa: SLF001 - the driver's side of the context
-        warnings=[*map(str, performance.warnings), *series.notes],
+        warnings=[*map(str, performance.warnings), *notes_of(series, holding)],
         benchmark=benchmark[2] if benchmark else [],
         simulated=series.bars.table.simulated,
         sink=current_ports().sink,

@@ -153,6 +153,34 @@ def test_dividend_bonus_and_tax() -> None:
     assert result.trades[0]["pnl"] == pytest.approx(result.equity_curve[3]["equity"] - 10_000)
 
 
+def test_rights_not_taken_are_told_with_what_they_cost() -> None:
+    rows = rows_of("2024-01-02 10 10 9000000 10\n2024-01-03 10 10 9000000 10\n2024-01-04 9 9 9000000 9")
+    offer = CorporateAction(
+        symbol="600519.SH",
+        ex_date=date(2024, 1, 4),
+        cash_per_share=Decimal(0),
+        bonus_per_share=Decimal(0),
+        rights_per_share=Decimal("0.25"),
+        rights_price=Decimal(5),
+    )
+    strategy = at({"2024-01-02": lambda ctx: ctx.buy(1000)})
+    named: dict[str, Any] = {"market_rules": "a_share", "listing": "600519.SH", "actions": [offer]}
+    # after the offer (10 + 5 x 0.25) / 1.25 = 9; 250 shares at 5 are worth 4 each
+    said = (
+        "600519.SH: rights to 250 shares at 5 on 2024-01-04 were not taken, which cost 1,000.00; take_rights takes them"
+    )
+    passed, taken = (backtest(strategy, bars=rows, take_rights=take, **named) for take in (False, True))
+    assert (passed.warnings, taken.warnings) == ([said], [])
+    lost = taken.equity_curve[-1]["equity"] - passed.equity_curve[-1]["equity"]
+    assert lost == pytest.approx(1_000)
+    assert f"note: {said}" in passed.summary()
+    assert backtest(lambda bar, ctx: None, bars=rows, **named).warnings == []
+    together = backtest_portfolio(
+        {"x": strategy}, bars={"x": rows}, market_rules="a_share", listings={"x": "600519.SH"}, actions={"x": [offer]}
+    )
+    assert together.warnings == [said]
+
+
 def test_sells_settle_before_buys_and_in_the_order_of_assets() -> None:
     rows = rows_of(THREE)
     buyer = at({"2024-01-02": lambda ctx: ctx.buy("all"), "2024-01-03": lambda ctx: ctx.sell()})
