@@ -227,13 +227,13 @@ def test_a_portfolio_takes_ticks_by_symbol_or_with_their_symbols() -> None:
         backtest_portfolio(**named, ticks=together[:4])
 
 
-def test_ticks_come_from_files_and_from_the_port(tmp_path: Path) -> None:
+def test_ticks_come_from_files_frames_and_the_port(tmp_path: Path) -> None:
     table = pa.Table.from_pylist(TRADES)
     pq.write_table(table, tmp_path / "ticks.parquet")
     pyarrow.csv.write_csv(table, tmp_path / "ticks.csv")
     marks = set()
-    for name in ("ticks.parquet", "ticks.csv"):
-        result = backtest(bought(), bars=DAYS, matching="next_tick_last", ticks=tmp_path / name)
+    for given in (tmp_path / "ticks.parquet", str(tmp_path / "ticks.csv"), table.to_pandas(), table, table.to_pydict()):
+        result = backtest(bought(), bars=DAYS, matching="next_tick_last", ticks=given)
         assert ended(result) == ("filled", 200, 10.11)
         marks.add(result.metrics["fingerprint"])
     assert len(marks) == 1
