@@ -226,6 +226,7 @@ def _compiled(
         refused=wanted.refused,
         objective=objective,
         stopped=watch.stopped,
+        days=series.bars.days[_ends(series)],
         returns_of_all=returns_of_all,
     )
 
@@ -256,6 +257,7 @@ def _called(
         refused=wanted.refused,
         objective=objective,
         stopped=watch.stopped,
+        days=series.bars.days[_ends(series)],
         returns_of_all=returns_of_all,
     )
 
@@ -266,7 +268,11 @@ def _number(value: float | None) -> float:
 
 def _returns(curves: Floats, request: RunRequest, series: Series) -> Floats:
     """Return the daily returns: one row a day, one column a trial."""
-    ends = np.flatnonzero(np.append(np.diff(series.bars.days) > 0, True))
-    daily = curves[:, ends]
+    daily = curves[:, _ends(series)]
     before = np.concatenate((np.full((len(daily), 1), request.cash / UNIT), daily[:, :-1]), axis=1)
     return np.ascontiguousarray((daily / before - 1.0).T)
+
+
+def _ends(series: Series) -> NDArray[np.int64]:
+    """Return the last bar of each day."""
+    return np.flatnonzero(np.append(np.diff(series.bars.days) > 0, True))

@@ -34,7 +34,8 @@ class SweepResult:
     """A finished sweep, or the part of it that was done when it was `stopped`.
 
     `figures` has one array a figure, one value a trial, NaN where there is none; `refused` are combinations that the
-    strategy itself does not take, with its reason.
+    strategy itself does not take, with its reason. `returns_of_all` are the returns of (day, trial without an error) on
+    `days`.
     """
 
     parameters: list[Parameters]
@@ -43,6 +44,7 @@ class SweepResult:
     refused: list[tuple[Parameters, str]] = field(repr=False)
     objective: str
     stopped: str | None = None
+    days: NDArray[np.int64] = field(repr=False)
     returns_of_all: Callable[[], Floats] = field(repr=False)
 
     def __len__(self) -> int:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from math import prod
 from typing import Any, Final, Self
 
-from core.backtest.model import BarTable
 from core.backtest.named_strategies import OTHERS
 from core.backtest.problems import ParameterInvalid
 from core.backtest.results import NAME_LENGTH
@@ -14,20 +14,19 @@ from core.backtest.strategy_runs import (
     LONGEST_PARAMETER,
     StrategyRun,
     Terms,
-    bars_in,
     checked_run,
     plain_numbers,
-    rules_for,
-    telling,
 )
-from core.backtest.watching import RunLimits
-from core.durable.child import Kind, Tell
-from core.errors import NotFound
+from core.errors import ArgumentsInvalid, FieldFault, NotFound
 
 MAXIMUM_TRIALS: Final = 5_000
 """Trials of one sweep: the equity of each is held in memory to judge the whole grid."""
 TRIALS_CHECKED: Final = 40
 """So many trials of a random search are drawn before it is queued: they show whether the strategy takes any."""
+MAXIMUM_SYMBOLS: Final = 20
+"""Instruments of one sweep."""
+MAXIMUM_RUNS: Final = 10_000
+"""Runs of one sweep: trials times instruments, and once more for each window of a walk forward."""
 MAXIMUM_REFUSED: Final = 20
 """Refused combinations that are listed; all are counted."""
 OBJECTIVES: Final = ("sharpe", "sortino", "calmar", "total_return", "cagr", "max_drawdown", "profit_factor", "win_rate")
@@ -43,28 +42,39 @@ class SweepNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRun:
-    """A sweep to carry out: a built-in strategy over one symbol, with a list of values for each parameter.
+    """A sweep to carry out: a built-in strategy over symbols, each by itself, with values for each parameter.
 
-    `trials` None tries every combination; a number draws so many at random with `seed`.
+    `symbol` names one, or is the first of `symbols`. `trials` None tries every combination; a number draws so many at
+    random with `seed`. With `train` and `test` the choice is also made on so many bars and traded on the next so many.
     """
 
     strategy: str
-    symbol: str
     grid: dict[str, list[Any]]
+    symbol: str = ""
+    symbols: tuple[str, ...] = ()
     terms: Terms = field(default_factory=Terms)
     objective: str = "sharpe"
     trials: int | None = None
     seed: int = 0
+    train: int | None = None
+    test: int | None = None
+    anchored: bool = False
     name: str = ""
 
     @property
     def title(self) -> str:
         """What the sweep is, for people."""
-        return f"sweep of {self.strategy} on {self.symbol}"
+        more = len(self.all_symbols) - 1
+        return f"sweep of {self.strategy} on {self.all_symbols[0]}" + (f" and {more} more" if more else "")
+
+    @property
+    def all_symbols(self) -> tuple[str, ...]:
+        """The instruments that are swept."""
+        return self.symbols or (self.symbol,)
 
     def as_run(self) -> StrategyRun:
         """Return the single run that a sweep of no parameters would be."""
-        return StrategyRun(strategy=self.strategy, symbols=(self.symbol,), terms=self.terms, name=self.name)
+        return StrategyRun(strategy=self.strategy, symbols=self.all_symbols[:1], terms=self.terms, name=self.name)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the sweep as plain JSON values."""
@@ -74,7 +84,10 @@ class SweepRun:
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
         """Read what `to_plain` wrote."""
         whole = {"strategy": "", "symbols": [], "tags": []}
-        return cls(**{**plain, "terms": StrategyRun.from_plain({**whole, "terms": plain["terms"]}).terms})
+        symbols = tuple(plain.get("symbols", ()))
+        return cls(
+            **{**plain, "symbols": symbols, "terms": StrategyRun.from_plain({**whole, "terms": plain["terms"]}).terms}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +121,15 @@ class SweepPage:
     """A finished sweep and a page of its trials, best first by `objective`.
 
     `verdict` is about the whole grid: `deflated_sharpe` is the probability that the best is more than luck,
-    `overfitting_probability` that the best of one half of the time is below the middle in the other.
+    `overfitting_probability` that the best of one half of the time is below the middle in the other. With several
+    symbols a figure is its median over them, and `verdict` is about an account that holds all of them in equal parts;
+    `per_symbol` tells the best trial, the verdict and the walk forward of each.
     """
 
     run_id: str
     strategy: str
     symbol: str
+    symbols: list[str]
     objective: str
     trials: int
     failed: int
@@ -123,6 +139,7 @@ class SweepPage:
     simulated: bool
     best: dict[str, Any] | None
     verdict: dict[str, Any]
+    per_symbol: list[dict[str, Any]]
     page: int
     size: int
     items: list[dict[str, Any]]
@@ -138,6 +155,8 @@ def checked_sweep(wish: SweepRun) -> SweepRun:
     from core.backtest.strategies.built_in import built_in  # noqa: PLC0415 - brings the compiler along
     from core.backtest.sweep_grid import RandomSearch, combinations  # noqa: PLC0415 - numpy
 
+    _check_symbols(wish)
+    _check_stretches(wish)
     checked_run(wish.as_run())
     if wish.strategy in OTHERS:
         raise ParameterInvalid(name="strategy", reason=f"{wish.strategy} has nothing to sweep; run it by itself")
@@ -159,75 +178,52 @@ def _check_values(grid: Mapping[str, Sequence[Any]]) -> None:
             raise ParameterInvalid(name=name[:LONGEST_PARAMETER], reason=reason)
 
 
+def _check_symbols(wish: SweepRun) -> None:
+    if (wish.symbol != "") == (wish.symbols != ()):
+        raise ArgumentsInvalid(
+            [FieldFault("symbols", "give either symbol or symbols", got="both" if wish.symbol else "neither")]
+        )
+    if len(wish.symbols) > MAXIMUM_SYMBOLS:
+        expected = f"1 to {MAXIMUM_SYMBOLS} symbols"
+        raise ArgumentsInvalid([FieldFault("symbols", f"has {len(wish.symbols)} symbols", expected=expected)])
+
+
+def _check_stretches(wish: SweepRun) -> None:
+    if (wish.train is None) != (wish.test is None) or (wish.anchored and wish.train is None):
+        message = "train and test go together: choose on so many bars, trade the next so many"
+        raise ArgumentsInvalid([FieldFault("train", message, got=f"train={wish.train}, test={wish.test}")])
+
+
+def check_work(run: SweepRun, bars: Mapping[str, int]) -> None:
+    """Refuse a sweep of more runs than one may have; `bars` are those of each symbol. Raises `ParameterInvalid`."""
+    trials = min(run.trials or MAXIMUM_TRIALS, _combinations(run.grid))
+    windows = 0
+    for symbol, count in bars.items():
+        if run.train is None or run.test is None:
+            continue
+        if count < run.train + run.test:
+            reason = f"{run.train} + {run.test} bars do not fit into the {count} of {symbol}; take shorter stretches"
+            raise ParameterInvalid(name="train", reason=reason)
+        windows += (count - run.train) // run.test
+    runs = trials * (len(bars) + windows)
+    if runs > MAXIMUM_RUNS:
+        reason = (
+            f"{trials:,} trials x ({len(bars)} symbols + {windows} windows) are {runs:,} runs; at most {MAXIMUM_RUNS:,}"
+        )
+        raise ParameterInvalid(
+            name="grid", reason=f"{reason}: thin the grid, give trials, or take longer test stretches"
+        )
+
+
+def _combinations(grid: Mapping[str, Sequence[Any]]) -> int:
+    return prod(len(values) for values in grid.values())
+
+
 def _check_size(grid: Mapping[str, list[Any]], trials: int | None) -> None:
-    count = 1
-    for values in grid.values():
-        count *= len(values)
+    count = _combinations(grid)
     if trials is None and count > MAXIMUM_TRIALS:
         reason = f"{count:,} combinations; at most {MAXIMUM_TRIALS:,} are tried: thin the grid, or give trials"
         raise ParameterInvalid(name="grid", reason=reason)
-
-
-def run_sweep(
-    tell: Tell,
-    run: SweepRun,
-    table: BarTable,
-    processes: int,
-    cluster: str,
-    limits: RunLimits,
-) -> FinishedSweep:
-    """Carry a sweep out; called in a child process. What was done when the time is over is returned, and told."""
-    from core.backtest.sweep import sweep  # noqa: PLC0415 - the engine loads in the child
-    from core.backtest.sweep_grid import RandomSearch  # noqa: PLC0415 - the engine loads in the child
-    from core.durable.fan_out import fan_out  # noqa: PLC0415 - the engine loads in the child
-
-    rules = rules_for(run.terms.rules, {run.symbol: table})
-    tell(Kind.STEP, f"sweeping {run.strategy} over {bars_in(table):,} bars of {run.symbol}")
-    search = None if run.trials is None else RandomSearch(trials=run.trials, seed=run.seed)
-    with fan_out(processes=processes, cluster=cluster) as spread:
-        result = sweep(
-            run.strategy,
-            run.grid,
-            bars=table,
-            search=search,
-            objective=run.objective,
-            fan_out=spread,
-            threads=processes,
-            limits=limits,
-            progress=telling(tell),
-            **run.terms.options(rules),
-        )
-    tell(Kind.STEP, f"judging {len(result)} trials")
-    return FinishedSweep(
-        summary=_summary(result), trials=_packed_trials(result), count=len(result), simulated=table.simulated
-    )
-
-
-def _summary(result: Any) -> dict[str, Any]:
-    whole = result.to_dict()
-    return {
-        "best": whole["best"],
-        "verdict": whole["verdict"],
-        "stopped": whole["stopped"],
-        "failed": len(whole["errors"]),
-        "refused": len(whole["refused"]),
-        "refused_examples": whole["refused"][:MAXIMUM_REFUSED],
-    }
-
-
-def _packed_trials(result: Any) -> bytes:
-    from core.backtest.results_tables import pack  # noqa: PLC0415 - pyarrow
-
-    rows = [
-        {
-            "number": trial.number,
-            "parameters": json.dumps(trial.parameters),
-            "error": trial.error,
-            **trial.metrics,
-        }
-        for trial in (result.trial(number) for number in result.ranking)
-    ]
-    return pack(rows, path="trials")
 
 
 def page_of(stored: StoredSweep, content: bytes, *, page: int, size: int) -> SweepPage:
@@ -240,6 +236,7 @@ def page_of(stored: StoredSweep, content: bytes, *, page: int, size: int) -> Swe
         run_id=stored.run_id,
         strategy=stored.strategy,
         symbol=stored.symbol,
+        symbols=summary.get("symbols", [stored.symbol]),
         objective=stored.objective,
         trials=stored.trials,
         failed=summary["failed"],
@@ -249,6 +246,7 @@ def page_of(stored: StoredSweep, content: bytes, *, page: int, size: int) -> Swe
         simulated=stored.simulated,
         best=summary["best"],
         verdict=summary["verdict"],
+        per_symbol=summary.get("per_symbol", []),
         page=page,
         size=size,
         items=[{**row, "parameters": json.loads(str(row["parameters"]))} for row in rows],

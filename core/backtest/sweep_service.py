@@ -6,16 +6,17 @@ from typing import Any, Final
 
 from core.backtest.run_service import RunTicket, in_child, read_bars, ticket
 from core.backtest.store import BacktestSweepStore
-from core.backtest.strategy_runs import rules_for
+from core.backtest.strategy_runs import bars_in, rules_for
+from core.backtest.sweep_child import run_sweep
 from core.backtest.sweep_runs import (
     FinishedSweep,
     StoredSweep,
     SweepNotFound,
     SweepPage,
     SweepRun,
+    check_work,
     checked_sweep,
     page_of,
-    run_sweep,
 )
 from core.clock import Clock
 from core.durable.model import Claim, Limits, RunDraft
@@ -47,9 +48,10 @@ class SweepService:
         `RunLimit`.
         """
         run = await asyncio.to_thread(checked_sweep, wish)
-        tables, _ = await read_bars(self.market, (run.symbol,), run.terms)
+        tables, _ = await read_bars(self.market, run.all_symbols, run.terms)
         rules_for(run.terms.rules, tables)
-        run = replace(run, symbol=next(iter(tables)))
+        check_work(run, {symbol: bars_in(table) for symbol, table in tables.items()})
+        run = replace(run, symbol=next(iter(tables)), symbols=tuple(tables))
         draft = RunDraft(kind=SWEEP, title=run.title, arguments=run.to_plain(), limits=self.limits)
         return ticket(await self.runs.queue(uow, team_id, draft=draft, created_by=created_by))
 
@@ -83,11 +85,9 @@ class SweepJob:
     async def carry_out(self, bench: Workbench) -> FinishedSweep:
         """Read the bars and sweep in a child process, which spreads the trials."""
         run = SweepRun.from_plain(bench.claim.arguments)
-        bench.step(f"reading bars of {run.symbol}")
-        tables, _ = await read_bars(self.market, (run.symbol,), run.terms)
-        finished: FinishedSweep = await in_child(
-            bench, run_sweep, run, tables[run.symbol], worker_processes(), self.cluster
-        )
+        bench.step(f"reading bars of {', '.join(run.all_symbols)}")
+        tables, _ = await read_bars(self.market, run.all_symbols, run.terms)
+        finished: FinishedSweep = await in_child(bench, run_sweep, run, tables, worker_processes(), self.cluster)
         return finished
 
     async def keep(self, uow: UnitOfWork, claim: Claim, outcome: FinishedSweep) -> dict[str, Any]:

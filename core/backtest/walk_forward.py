@@ -4,7 +4,7 @@ The figures are those of the stretches that no parameter was chosen on.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,8 @@ class WalkForward:
     """The windows in time, and the figures of all their test stretches one after the other.
 
     `equity` starts with the initial cash and chains the returns of the test stretches; each of them began without a
-    position. `metrics` are its figures, `undefined` the reasons of those that do not exist.
+    position. `metrics` are its figures, `undefined` the reasons of those that do not exist. `stopped` says why windows
+    are missing.
     """
 
     windows: list[Window]
@@ -57,6 +58,7 @@ class WalkForward:
     equity: Floats = field(repr=False)
     metrics: dict[str, Any]
     undefined: dict[str, str]
+    stopped: str | None = None
 
     def summary(self) -> str:
         """Return the windows and the figures out of sample as lines of text."""
@@ -65,6 +67,7 @@ class WalkForward:
             given = " ".join(f"{name}={value}" for name, value in one.parameters.items())
             went = f"chosen on {_shown(one.train_metrics)}, then {_shown(one.test_metrics)}"
             lines.append(f"{one.test_start} .. {one.test_end}: {given}  {went}")
+        lines += [f"stopped: {self.stopped}"] if self.stopped else []
         return "\n".join([*lines, f"out of sample: {_shown(self.metrics)}"])
 
 
@@ -90,7 +93,10 @@ def walk_forward(  # noqa: PLR0913 - the named parameters of `sweep`
     `anchored` lets the training stretch begin at the first bar and grow. Indicators of a test stretch know the training
     bars before it; positions start empty. The other parameters are those of `sweep`.
 
-    Raises `ParameterInvalid` when the bars do not hold one whole window, or no trial of a window has the objective.
+    `limits.time_seconds` is for all windows together: those that were done are returned, and it is said.
+
+    Raises `ParameterInvalid` when the bars do not hold one whole window, no trial of a window has the objective, or not
+    even one window could be done in time.
     """
     require_length("train", train, least=2)
     require_length("test", test)
@@ -102,16 +108,28 @@ def walk_forward(  # noqa: PLR0913 - the named parameters of `sweep`
             name="train", reason=f"{train} + {test} bars do not fit into {len(whole.bars)}; take shorter stretches"
         )
     named = dict(parameters) | {"bars": table, "actions": actions, "listing": listing, "filter_value": filter_value}
-    for name in ("start", "end", "progress"):
+    for name in ("start", "end", "progress", "limits"):
         named.pop(name, None)
     steps = _Steps(strategy, grid, whole, request, named, search, objective, fan_out)
     starts = range(train, len(whole.bars) - test + 1, test)
-    done = []
+    done: list[Step] = []
+    began, stopped = request.clock.monotonic(), None
     for number, start in enumerate(starts, 1):
-        done.append(steps.one(0 if anchored else start - train, start, start + test))
+        elapsed = request.clock.monotonic() - began
+        step = steps.one(0 if anchored else start - train, start, start + test, elapsed)
+        if step is None:
+            stopped = f"it took longer than {request.limits.time_seconds:g} s; {len(done)} of {len(starts)} windows"
+            break
+        done.append(step)
         if request.progress is not None:
-            request.progress(Progress(number, len(starts), 0.0, None))
-    return _joined(request, whole, done, train)
+            request.progress(Progress(number, len(starts), elapsed, None))
+    if not done:
+        raise ParameterInvalid(name="limits", reason=f"{stopped} were done; take a smaller grid or more time")
+    return replace(_joined(request, whole, done, train), stopped=stopped)
+
+
+Step = tuple[Window, Any, int]
+"""A window, the run over its test stretch, and how many training bars that run was warmed up with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +143,13 @@ class _Steps:
     objective: str
     fan_out: FanOut | None
 
-    def one(self, first: int, start: int, stop: int) -> tuple[Window, Any, int]:
-        """Choose on the bars `first` .. `start` - 1 and trade `start` .. `stop` - 1."""
+    def one(self, first: int, start: int, stop: int, elapsed: float) -> Step | None:
+        """Choose on the bars `first` .. `start` - 1 and trade `start` .. `stop` - 1; None when the time is over."""
         dt: Callable[[int], str] = self.whole.bars.dt
+        limit = self.request.limits.time_seconds
+        if limit is not None and elapsed >= limit:
+            return None
+        left = replace(self.request.limits, time_seconds=None if limit is None else limit - elapsed)
         chosen = sweep(
             self.strategy,
             self.grid,
@@ -136,14 +158,17 @@ class _Steps:
             search=self.search,
             objective=self.objective,
             fan_out=self.fan_out,
+            limits=left,
             **self.named,
         )
+        if chosen.stopped is not None:
+            return None
         best = chosen.best
         if best is None:
             raise ParameterInvalid(
                 name="objective", reason=f"no trial from {dt(first)} to {dt(start - 1)} has {self.objective}"
             )
-        warmup = {"warmup_bars": start - first, "start": dt(first), "end": dt(stop - 1)}
+        warmup = {"warmup_bars": start - first, "start": dt(first), "end": dt(stop - 1), "limits": left}
         result = backtest(maker_of(self.strategy)(**best.parameters), **self.named | warmup)
         window = Window(
             train_start=dt(first),
@@ -167,7 +192,7 @@ def _read(request: RunRequest, asset: int | str | None, filter_value: Any) -> An
     )
 
 
-def _joined(request: RunRequest, whole: Series, done: list[tuple[Window, Any, int]], train: int) -> WalkForward:
+def _joined(request: RunRequest, whole: Series, done: list[Step], train: int) -> WalkForward:
     """Chain the test stretches into one curve and measure it."""
     level, stretches, held, pnl = float(request.initial_cash), [], [], []
     for _, result, warmup in done:

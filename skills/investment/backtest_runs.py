@@ -12,7 +12,8 @@ from core.backtest.named_strategies import StrategyList
 from core.backtest.results import GROUP_LENGTH, MAXIMUM_TAGS, NAME_LENGTH, TAG_LENGTH
 from core.backtest.run_service import KINDS, MAXIMUM_WAIT, RunTicket
 from core.backtest.strategy_runs import MAXIMUM_SYMBOLS, RulesChoice, StrategyRun, Terms
-from core.backtest.sweep_runs import MAXIMUM_TRIALS, SweepPage, SweepRun
+from core.backtest.sweep_runs import MAXIMUM_RUNS, MAXIMUM_TRIALS, SweepPage, SweepRun
+from core.backtest.sweep_runs import MAXIMUM_SYMBOLS as SWEEP_SYMBOLS
 from core.backtest.sweep_service import LARGEST_PAGE
 from core.durable.model import RunDetail, RunPage, RunState
 from core.durable.runs import LATEST
@@ -153,17 +154,26 @@ async def backtest_run(  # noqa: PLR0913 - the signature is the contract
         "grid": {"fast": [5, 10, 20], "slow": [30, 60]},
         "objective": "sharpe",
     },
-    gotchas=("The best of many trials is flattered by luck: repeat the verdict with it.",),
+    gotchas=(
+        "The best of many trials is flattered by luck: repeat the verdict with it.",
+        f"Trials times (symbols and walk-forward windows) are at most {MAXIMUM_RUNS:,} runs: thin the grid for more.",
+    ),
 )
 async def backtest_sweep_run(  # noqa: PLR0913 - the signature is the contract
     ctx: SkillContext,
     *,
     strategy: Strategy,
-    symbol: Annotated[str, Field(min_length=1, max_length=32, description="Code of one instrument.")],
     grid: Annotated[
         dict[str, list[Decimal | str]],
         Field(description='Values to try for each parameter, such as {"fast": [5, 10], "slow": [30, 60]}.'),
     ],
+    symbol: Annotated[
+        str | None, Field(min_length=1, max_length=32, description="Code of one instrument; or give symbols.")
+    ] = None,
+    symbols: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=32)]] | None,
+        Field(min_length=1, max_length=SWEEP_SYMBOLS, description="Several, each by itself with the whole cash."),
+    ] = None,
     start: First = None,
     end: Last = None,
     objective: Annotated[str, Field(max_length=32, description="Figure that decides which is best.")] = "sharpe",
@@ -171,16 +181,24 @@ async def backtest_sweep_run(  # noqa: PLR0913 - the signature is the contract
         int | None, Field(ge=1, le=MAXIMUM_TRIALS, description="Draw so many at random; all when left out.")
     ] = None,
     seed: Annotated[int, Field(ge=0, description="Seed of the draw.")] = 0,
+    train: Annotated[
+        int | None, Field(ge=2, le=100_000, description="Walk forward too: choose on so many bars; needs test.")
+    ] = None,
+    test: Annotated[
+        int | None, Field(ge=1, le=100_000, description="Trade the next so many bars with the best, and move on.")
+    ] = None,
+    anchored: Annotated[bool, Field(description="Let the bars to choose on begin at the first and grow.")] = False,
     initial_cash: Annotated[float, Field(gt=0, le=1e12, description="Cash at the start.")] = 1_000_000.0,
     commission_bps: Annotated[float, Field(ge=0, le=1000, description="Commission, hundredths of a percent.")] = 0.0,
     slippage_bps: Annotated[float, Field(ge=0, le=1000, description="Slippage, hundredths of a percent.")] = 0.0,
     fill: Annotated[FillMode, Field(description="next_open, or this_close.")] = FillMode.NEXT_OPEN,
     rules: Annotated[RulesChoice, Field(description="Market rules; auto: those of the exchange.")] = RulesChoice.AUTO,
 ) -> RunTicket:
-    """Try a named strategy with many parameters over one instrument; queues the sweep and answers with its id.
+    """Try a named strategy with many parameters over one or more instruments; queues it and answers with its id.
 
-    Use it for "which parameters work", and say how much of the answer is luck. Then call `nextAction` until the run has
-    ended, and read the trials with `investment.stock.backtest.sweep.get`. Not for one set of parameters.
+    Use it for "which parameters work", and say how much of the answer is luck; `train` and `test` show how parameters
+    chosen on the past did on days they were not chosen on. Then call `nextAction` until the run has ended, and read the
+    trials with `investment.stock.backtest.sweep.get`. Not for one set of parameters.
     """
     terms = Terms(
         start=start,
@@ -192,7 +210,17 @@ async def backtest_sweep_run(  # noqa: PLR0913 - the signature is the contract
         rules=rules,
     )
     wish = SweepRun(
-        strategy=strategy, symbol=symbol, grid=grid, terms=terms, objective=objective, trials=trials, seed=seed
+        strategy=strategy,
+        symbol=symbol or "",
+        symbols=tuple(symbols or ()),
+        grid=grid,
+        terms=terms,
+        objective=objective,
+        trials=trials,
+        seed=seed,
+        train=train,
+        test=test,
+        anchored=anchored,
     )
     return await ctx.services.sweeps.queue(ctx.uow, ctx.team_id, wish=wish, created_by=ctx.caller.username or "")
 

@@ -17,8 +17,10 @@ from core.backtest.desk_bars import desk_bars
 from core.backtest.problems import ParameterInvalid
 from core.backtest.strategies.built_in import built_in
 from core.backtest.strategy_runs import Terms
+from core.backtest.sweep import sweep
 from core.backtest.sweep_grid import DRAWS_FOR_ONE
 from core.backtest.sweep_runs import TRIALS_CHECKED, SweepRun, checked_sweep
+from core.backtest.walk_forward import walk_forward
 from core.clock import FrozenClock
 from core.durable.runner import Runner
 from core.market.bar_store import TableChange
@@ -263,6 +265,63 @@ async def test_a_sweep_equals_its_single_runs(
     assert best["num_trades"] == mine.metrics["num_trades"]
     rest = (await execute(agent, f"{SWEEP}.get", run_id=run_id, page=2, size=3)).json()["data"]["items"]
     assert len(rest) == tried - 3
+
+
+async def test_a_sweep_over_two_stocks_is_two_sweeps_and_what_they_are_together(desk: RestDesk) -> None:
+    agent = await an_agent(desk)
+    grid = {"fast": [3, 5], "slow": [8, 13]}
+    asked = {"strategy": "dual_moving_average", "grid": grid, "objective": "total_return", "train": 40, "test": 20}
+    answer = await execute(agent, f"{SWEEP}.run", **asked, symbols=[ONE, OTHER[:6], ONE])
+    run_id = answer.json()["data"]["runId"]
+    await carried_out(desk, run_id)
+    found = (await execute(agent, f"{SWEEP}.get", run_id=run_id)).json()["data"]
+    assert (found["symbol"], found["symbols"], found["trials"], found["stopped"]) == (ONE, [ONE, OTHER], 4, None)
+    assert found["verdict"]["trials"] == 4
+    assert [row["symbol"] for row in found["perSymbol"]] == [ONE, OTHER]
+    tables = {symbol: await desk_bars(desk.desk.services.market, symbol) for symbol in (ONE, OTHER)}
+    alone = {
+        symbol: sweep("dual_moving_average", grid, bars=table, objective="total_return", market_rules="a_share")
+        for symbol, table in tables.items()
+    }
+    for trial in found["items"]:
+        figures = [alone[symbol].figures["total_return"][trial["number"]] for symbol in (ONE, OTHER)]
+        assert trial["total_return"] == pytest.approx(float(np.median(figures)), rel=1e-12)
+    for row in found["perSymbol"]:
+        best = alone[row["symbol"]].best
+        assert best is not None
+        assert (row["bars"], row["best"]["number"], row["stopped"]) == (120, best.number, None)
+        walked = walk_forward(
+            "dual_moving_average", grid, bars=tables[row["symbol"]], objective="total_return", market_rules="a_share",
+            train=40, test=20,
+        )  # fmt: skip
+        told = row["walk_forward"]
+        assert told["metrics"]["total_return"] == walked.metrics["total_return"]
+        assert [window["parameters"] for window in told["windows"]] == [one.parameters for one in walked.windows]
+        assert len(told["windows"]) == 4
+
+
+WALKS: list[tuple[dict[str, Any], str, str]] = [
+    ({"symbols": [ONE]}, "validation_failed", "either symbol or symbols"),
+    ({"symbol": None}, "validation_failed", "either symbol or symbols"),
+    ({"symbols": [ONE] * 21}, "validation_failed", "20"),
+    ({"train": 40}, "validation_failed", "train and test go together"),
+    ({"anchored": True}, "validation_failed", "train and test go together"),
+    ({"train": 110, "test": 20}, "backtest_parameter_invalid", "110 + 20 bars do not fit into the 120 of"),
+    (
+        {"grid": {"fast": list(range(2, 82)), "slow": list(range(90, 140))}, "train": 50, "test": 1},
+        "backtest_parameter_invalid",
+        "4,000 trials x (1 symbols + 70 windows) are 284,000 runs; at most 10,000",
+    ),
+]
+
+
+async def test_walks_and_symbols_that_cannot_be_are_refused(desk: RestDesk) -> None:
+    agent = await an_agent(desk)
+    for changes, code, said in WALKS:
+        asked = {"strategy": "dual_moving_average", "symbol": ONE, "grid": {"fast": [3], "slow": [8]}} | changes
+        answer = await execute(agent, f"{SWEEP}.run", **{name: one for name, one in asked.items() if one is not None})
+        assert (answer.status_code, answer.json()["code"]) == (400, code), answer.text
+        assert said in answer.text
 
 
 NO_SWEEPS: list[tuple[dict[str, Any], str]] = [

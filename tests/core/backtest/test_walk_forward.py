@@ -7,6 +7,8 @@ from core.backtest.problems import ParameterInvalid
 from core.backtest.strategies.moving_average import DualMovingAverage
 from core.backtest.sweep import sweep
 from core.backtest.walk_forward import walk_forward
+from core.backtest.watching import RunLimits
+from core.clock import SystemClock
 from tests.support.backtest_rows import walk
 
 GRID = {"fast": [2, 3, 5], "slow": [8, 13]}
@@ -57,3 +59,28 @@ def test_later_bars_change_nothing_that_was_chosen_before() -> None:
 def test_stretches_that_do_not_fit() -> None:
     with pytest.raises(ParameterInvalid, match="180 \\+ 40 bars do not fit into 200"):
         walk_forward("dual_moving_average", GRID, train=180, test=40, bars=walk(200))
+
+
+class Ticking(SystemClock):
+    """A clock on which every question takes ten seconds."""
+
+    asked = 0
+
+    def monotonic(self) -> float:
+        Ticking.asked += 1
+        return 10.0 * Ticking.asked
+
+
+def test_a_limit_of_time_is_for_all_windows_together() -> None:
+    """No window is chosen out of half of a grid: it is left out."""
+    rows = walk(200)
+    asked = {"train": 80, "test": 40, "bars": rows, **COSTS}
+    whole = walk_forward("dual_moving_average", GRID, **asked)
+    part = walk_forward("dual_moving_average", GRID, clock=Ticking(), limits=RunLimits(time_seconds=100.0), **asked)
+    assert 1 <= len(part.windows) < len(whole.windows) == 3
+    assert part.windows == whole.windows[: len(part.windows)]
+    assert part.stopped == f"it took longer than 100 s; {len(part.windows)} of 3 windows"
+    assert part.stopped in part.summary()
+    assert len(part.equity) == 40 * len(part.windows)
+    with pytest.raises(ParameterInvalid, match="0 of 3 windows were done"):
+        walk_forward("dual_moving_average", GRID, limits=RunLimits(time_seconds=0.0), **asked)
