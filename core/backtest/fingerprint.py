@@ -18,43 +18,48 @@ from core.backtest.model import Listing
 from core.backtest.series import Series
 from core.backtest.strategy_code import described
 from core.market import rules
-from core.matching.threads import default_threads, in_threads
 
 ENGINE_VERSION: Final = 3
 """Raised when the same orders would end differently, or the fingerprint is made in another way."""
 NARROW: Final = (np.dtype(np.int16), np.dtype(np.int32))
 """Kinds of whole numbers that columns are held in to be digested, where all of them fit."""
 MANY: Final = 50_000
-"""Bars from which on a column keeps a processor busy for longer than it takes to start a thread."""
+"""Bars from which on a digest is worth a thread."""
 
 
-def fingerprint(
-    series: Sequence[Series], code: Sequence[bytes], parameters: Mapping[str, Any], benchmark: Any = None
-) -> str:
+def fingerprint(data: bytes, code: Sequence[bytes], parameters: Mapping[str, Any], benchmark: Any = None) -> str:
     """Return 64 hexadecimal digits.
 
-    `code` is what each strategy did and held before the run (`code_of`), `parameters` those of the result, `benchmark`
-    the days, closes and rows beside which it was measured.
+    `data` is what `data_digest` says of the bars, `code` what each strategy did and held before the run (`code_of`),
+    `parameters` those of the result, `benchmark` the days, closes and rows beside which it was measured.
     """
     digest = hashlib.sha256(f"{ENGINE_VERSION} {rules_version()}".encode())
-    for one in series:
-        bars = one.bars
-        spelled = f"{bars.dt(0)} {bars.dt(len(bars) - 1)}"
-        digest.update(
-            f"{bars.places} {spelled} {_described_listing(one.listing)} {described(list(one.actions))}".encode()
-        )
-        columns = list(_columns(one, parameters))
-        digests = in_threads(
-            _digest_of, [column for _, column in columns], default_threads() if len(bars) > MANY else 1
-        )
-        for (name, _), part in zip(columns, digests, strict=True):
-            digest.update(name.encode() + part)
+    digest.update(data)
     for text in code:
         digest.update(text)
     if benchmark is not None:
         digest.update(_digest_of(benchmark[0]) + _digest_of(benchmark[1]))
     digest.update(json.dumps(parameters, sort_keys=True, default=str).encode())
     return digest.hexdigest()
+
+
+def data_digest(series: Sequence[Series], parameters: Mapping[str, Any]) -> bytes:
+    """Return a digest of bars, listings and corporate actions. It holds the interpreter's lock for moments only."""
+    digest = hashlib.sha256()
+    for one in series:
+        bars = one.bars
+        spelled = f"{bars.dt(0)} {bars.dt(len(bars) - 1)}"
+        digest.update(
+            f"{bars.places} {spelled} {_described_listing(one.listing)} {described(list(one.actions))}".encode()
+        )
+        for name, column in _columns(one, parameters):
+            digest.update(name.encode() + _digest_of(column))
+    return digest.digest()
+
+
+def is_long(series: Series) -> bool:
+    """Say whether a digest takes longer than it takes to start a thread for it."""
+    return len(series.bars) > MANY
 
 
 def _columns(series: Series, parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

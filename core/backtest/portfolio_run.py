@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.backtest.callback import Hooks, hooks_of
 from core.backtest.context import Context
-from core.backtest.fingerprint import fingerprint
+from core.backtest.fingerprint import data_digest, fingerprint
 from core.backtest.history import BLOCK, HistoryWriter
 from core.backtest.holding_actions import apply_action, pay_owed
 from core.backtest.made_bars import BarMaker
@@ -245,7 +245,7 @@ def _result(
     performance = _measured(request, run, curve, days, trades, benchmark)
     ticks = {seat.series.name: digest for seat in run.seats for digest in seat.series.ticks.values()}
     parameters = request.parameters(assets=[str(name) for name in assets], **({"ticks": ticks} if ticks else {}))
-    mark = fingerprint([seat.series for seat in run.seats], code, parameters, benchmark)
+    mark = fingerprint(data_digest([seat.series for seat in run.seats], parameters), code, parameters, benchmark)
     notes = [note for seat in run.seats for note in notes_of(seat.series, seat.holding)]
     metrics, undefined = metrics_of(performance, mark)
     metrics["per_asset"] = {

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from core.backtest.callback import CallbackRun, DriveOptions
-from core.backtest.fingerprint import fingerprint
+from core.backtest.fingerprint import data_digest, fingerprint, is_long
 from core.backtest.model import Listing
 from core.backtest.notes import notes_of
 from core.backtest.order_list import OrderList
@@ -18,6 +18,7 @@ from core.backtest.settlement import UNIT, Account, Holding, trades_of
 from core.backtest.strategy_code import code_of
 from core.market.model import CorporateAction
 from core.matching import order_kernel
+from core.matching.threads import beside
 from core.performance.curve import Curve
 from core.performance.measure import Performance, RunFigures, measure
 
@@ -40,11 +41,12 @@ def run_single(
     holding = series.holding(account, request)
     run = CallbackRun(holding, strategy, due=series.due, options=drive_options(request), clock=request.clock)
     code = code_of(strategy)
-    run.run()
+    parameters = request.parameters(asset=asset, filter_value=filter_value, symbol=series.name, **series.ticks)
+    with beside(lambda: data_digest([series], parameters), is_long=is_long(series)) as data:
+        run.run()
     curve, trades = _curve(request, holding), trades_of(account.lines(), series.bars)
     performance = _measured(request, series, account, curve, trades, benchmark)
-    parameters = request.parameters(asset=asset, filter_value=filter_value, symbol=series.name, **series.ticks)
-    mark = fingerprint([series], [code], parameters, benchmark)
+    mark = fingerprint(data(), [code], parameters, benchmark)
     metrics, undefined = metrics_of(performance, mark)
     result = BacktestResult(
         metrics=metrics,

@@ -6,6 +6,7 @@ Unlike numba's own parallel loops any number of callers may do this at once, in 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -27,3 +28,16 @@ def in_threads(run: Callable[[Item], Result], items: Sequence[Item], threads: in
             yield from pool.map(run, items)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def beside(work: Callable[[], Result], *, is_long: bool) -> Iterator[Callable[[], Result]]:
+    """Yield what returns the result of the work: done in a thread while the block runs, or when asked if it is short.
+
+    What the work raises is raised there. The block does not end before a thread that was begun.
+    """
+    if not is_long:
+        yield work
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(work).result

@@ -1,6 +1,7 @@
 """Whatever may change a result changes the fingerprint; what runs the same has the same one."""
 
 import random
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.backtest import fingerprint
 from core.backtest.api import backtest, backtest_portfolio
 from tests.support.backtest_rows import walk
 
@@ -116,6 +118,22 @@ def test_rows_and_columns_of_the_same_data_run_the_same() -> None:
     """A strategy may read `bar.raw`, which shows them in another way; the run itself is the same."""
     columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
     assert mark(bars=columns) == mark()
+
+
+def test_a_long_run_is_digested_beside_it_and_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
+    alone = mark(bars=columns)
+    monkeypatch.setattr("core.backtest.fingerprint.MANY", 10)
+    threads: list[str] = []
+    digest = fingerprint.data_digest
+
+    def seen(*given: Any) -> bytes:
+        threads.append(threading.current_thread().name)
+        return digest(*given)
+
+    monkeypatch.setattr("core.backtest.single_run.data_digest", seen)
+    assert mark(bars=columns) == alone
+    assert threads != [threading.main_thread().name]
 
 
 def test_a_portfolio_is_told_by_all_of_its_strategies() -> None:
