@@ -95,7 +95,8 @@ def _percents(bars: CheckedBars, listing: Listing) -> Iterator[tuple[Flags, rule
     key = kinds[0].astype(np.int64)
     for kind in kinds[1:]:
         key = key * 1_000 + kind
-    for value in np.unique(key):
+    is_new = np.concatenate(([True], key[1:] != key[:-1]))
+    for value in np.unique(key[is_new]):
         at = key == value
         first = int(at.argmax())
         share = rules.ShareDay(

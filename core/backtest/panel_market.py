@@ -17,7 +17,7 @@ from core.backtest.dates import numbers_of
 from core.backtest.fingerprint import rules_version
 from core.backtest.limits import price_limits
 from core.backtest.model import BarTable, Listing, MarketRules, listing_of
-from core.backtest.panel_prices import PanelPrices, read_prices
+from core.backtest.panel_prices import PanelPrices, blocks, read_prices
 from core.backtest.problems import BarsInvalid, BarsMissing, ListingUnknown, ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.terms import CostSettings, FillTerms, least_places, terms_for
@@ -139,12 +139,17 @@ def panel_market(
 
 
 def carrier(
-    days: NDArray[np.datetime64], places: int, *, prices: Mapping[str, Integers], columns: Mapping[str, Any]
+    days: NDArray[np.datetime64],
+    places: int,
+    *,
+    prices: Mapping[str, Integers],
+    columns: Mapping[str, Any],
+    numbers: Integers | None = None,
 ) -> CheckedBars:
-    """Return days as the bars that the functions of a single series take."""
+    """Return days as the bars that the functions of a single series take; `numbers` where they are known."""
     return CheckedBars(
         times=days,
-        days=numbers_of(days),
+        days=numbers_of(days) if numbers is None else numbers,
         places=places,
         prices=prices,
         volume=None,
@@ -197,19 +202,26 @@ def _limits(
     down = np.zeros((rows, len(listings)), dtype=np.int64)
     up = np.full((rows, len(listings)), UNLIMITED, dtype=np.int64)
     columns = {name: panel[name] for name in RULE_COLUMNS if name in panel.columns}
-    for place, listing in enumerate(listings):
-        if listing is None or not with_limits[place]:
+    numbers = numbers_of(panel.days)
+    for block in blocks(len(listings)):
+        chosen = [place for place in range(block.start, block.stop) if with_limits[place]]
+        if not chosen:
             continue
-        inside = prices.closes[:, place] > 0
-        if not inside.any():
-            continue
-        own = {name: column[:, place][inside] for name, column in columns.items()}
-        bars = carrier(panel.days[inside], prices.places, prices={}, columns=own)
-        try:
-            low, high = price_limits(bars, listing)
-        except BarsInvalid as error:
-            raise _named(error, panel.symbols[place]) from None
-        down[inside, place], up[inside, place] = low, high
+        cut = {name: np.ascontiguousarray(column[:, block].T) for name, column in columns.items()}
+        is_bar = np.ascontiguousarray(prices.closes[:, block].T > 0)
+        low, high = np.zeros(is_bar.shape, dtype=np.int64), np.full(is_bar.shape, UNLIMITED, dtype=np.int64)
+        for place in chosen:
+            listing, row = listings[place], place - block.start
+            inside = is_bar[row]
+            if listing is None or not inside.any():
+                continue
+            own = {name: column[row][inside] for name, column in cut.items()}
+            bars = carrier(panel.days[inside], prices.places, prices={}, columns=own, numbers=numbers[inside])
+            try:
+                low[row, inside], high[row, inside] = price_limits(bars, listing)
+            except BarsInvalid as error:
+                raise _named(error, panel.symbols[place]) from None
+        down[:, block], up[:, block] = low.T, high.T
     return down, up
 
 

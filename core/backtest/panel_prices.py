@@ -58,7 +58,7 @@ def _whole(
     closes = np.zeros(shape, dtype=np.int64)
     opens = np.zeros(shape, dtype=np.int64) if has_open else closes
     volumes = np.zeros(shape, dtype=np.int64) if has_volume else closes
-    for block in _blocks(shape[1]):
+    for block in blocks(shape[1]):
         inside = _bars(panel, block, skip_untraded=skip_untraded)
         for name in PRICE_COLUMNS:
             if name not in panel.columns:
@@ -77,7 +77,8 @@ def _whole(
     return PanelPrices(places, opens, closes, volumes, has_open, has_volume)
 
 
-def _blocks(symbols: int) -> Iterator[slice]:
+def blocks(symbols: int) -> Iterator[slice]:
+    """Cut symbols into stretches that are done together."""
     return (slice(first, min(first + BLOCK, symbols)) for first in range(0, symbols, BLOCK))
 
 
