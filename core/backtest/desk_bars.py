@@ -28,9 +28,9 @@ async def desk_bars(
 ) -> BarTable:
     """Return raw bars of an instrument with its listing and corporate actions, for `backtest(bars=...)`.
 
-    Days without a trade are left out: the engine knows a suspension by the missing bar. Minutes carry what the rules
-    need of their day. Raises `InstrumentNotFound`
-    and `ListingUnknown`.
+    Days without a trade are left out: the engine knows a suspension by the missing bar. Days of a stock carry
+    `adj_factor`: a raw price times it can be compared over ex-dates, which signals need and fills must not see. Minutes
+    carry what the rules need of their day. Raises `InstrumentNotFound` and `ListingUnknown`.
     """
     import numpy as np  # noqa: PLC0415 - most calls of a desk read no bars
 
@@ -47,14 +47,28 @@ async def desk_bars(
             del columns["volume"]
     elif instrument.kind is not InstrumentKind.INDEX:
         traded = np.asarray(series.columns["volume"], dtype=np.int64) > 0
+    columns = {"trade_date": series.times[traded]} | {name: column[traded] for name, column in columns.items()}
+    if frequency is Frequency.DAY and "pre_close" in columns:
+        columns["adj_factor"] = _factors(columns["close"], columns["pre_close"])
     return BarTable(
-        columns={"trade_date": series.times[traded]} | {name: column[traded] for name, column in columns.items()},
+        columns=columns,
         listing=replace(
             listing, list_date=instrument.list_date, kind=instrument.kind, st_spells=await _st_spells(market, symbol)
         ),
         actions=await market.actions([symbol], start=start, end=end),
         simulated=series.provenance.simulated,
     )
+
+
+def _factors(close: "NDArray[Any]", pre_close: "NDArray[Any]") -> "NDArray[Any]":
+    """Return the product of previous close / reference price since the first bar; later bars change nothing in it."""
+    import numpy as np  # noqa: PLC0415 - most calls of a desk read no bars
+
+    factors = np.ones(len(close))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = close[:-1] / pre_close[1:]
+    factors[1:] = np.cumprod(np.where(np.isfinite(steps), steps, 1.0))
+    return factors
 
 
 async def _of_their_days(market: MarketService, minutes: BarSeries) -> "dict[str, NDArray[Any]]":

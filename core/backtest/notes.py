@@ -1,17 +1,32 @@
 """What a result tells beside its figures: lots that are not known, prices that were not there, rights passed over."""
 
+from decimal import Decimal
 from fractions import Fraction
+from typing import Final
 
 from core.backtest.corporate_actions import DueAction, entitlement
 from core.backtest.series import Series
 from core.backtest.settlement import Holding
 from core.matching import order_layout as at
 
+SPLIT: Final = Decimal("0.05")
+"""Bonus shares for each share held from which the fall of the price is worth a word."""
+
 
 def notes_of(series: Series, holding: Holding) -> list[str]:
     """Return sentences about one instrument of a finished run."""
     passed = [] if holding.options.take_rights else [_passed_over(series, holding, due) for due in series.due]
-    return [*series.notes, *(note for note in passed if note)]
+    return [*series.notes, *_falls(series), *(note for note in passed if note)]
+
+
+def _falls(series: Series) -> list[str]:
+    """Tell of the days on which raw prices fell because shares were split: a moving average takes that for a loss."""
+    days = [due.action.ex_date.isoformat() for due in series.due if due.index and due.action.bonus_per_share >= SPLIT]
+    if not days:
+        return []
+    more = f" and {len(days) - 1} more days" if len(days) > 1 else ""
+    told = f"{series.name}: prices are raw and fall with the bonus shares of {days[0]}{more}, also for signals"
+    return [f"{told}; the days of a desk have bar.raw['adj_factor'] to compare them by"]
 
 
 def _passed_over(series: Series, holding: Holding, due: DueAction) -> str | None:

@@ -47,6 +47,25 @@ async def test_bars_carry_what_the_rules_need(store: MarketStore, market: Market
     assert len({len(column) for column in table.columns.values()}) == 1
 
 
+async def test_days_can_be_compared_over_ex_dates(store: MarketStore, market: MarketService) -> None:
+    (row,) = store.query(
+        "SELECT symbol, ex_date FROM actions WHERE bonus_per_share > 0.2 ORDER BY symbol, ex_date LIMIT 1"
+    ).to_pylist()
+    table = await desk_bars(market, row["symbol"])
+    columns = table.columns
+    at = int(np.searchsorted(columns["trade_date"], np.datetime64(row["ex_date"])))
+    compared = columns["close"] * columns["adj_factor"]
+    assert columns["close"][at] / columns["close"][at - 1] < 0.9
+    assert compared[1:] / compared[:-1] == pytest.approx(columns["close"][1:] / columns["pre_close"][1:])
+    known = await desk_bars(market, row["symbol"], end=row["ex_date"])
+    assert (known.columns["adj_factor"] == columns["adj_factor"][: at + 1]).all()
+    seen: list[float] = []
+    result = backtest(lambda bar, ctx: seen.append(bar.raw["adj_factor"]), bars=table)
+    assert seen == columns["adj_factor"].tolist()
+    (note,) = result.warnings
+    assert note.startswith(f"{row['symbol']}: prices are raw and fall with the bonus shares of {row['ex_date']}")
+
+
 async def test_bounds_are_included(market: MarketService, store: MarketStore) -> None:
     symbol = store.query("SELECT symbol FROM daily ORDER BY symbol LIMIT 1").to_pylist()[0]["symbol"]
     whole = await desk_bars(market, symbol)
