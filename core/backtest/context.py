@@ -110,7 +110,7 @@ class Context:
         `size`: `"all"` the cash, a float in (0, 1] of it, or a whole number of shares. Above `limit_price` it is
         skipped.
         """
-        if size.__class__ is str and size == "all" and limit_price is None:
+        if type(size) is str and size == "all" and limit_price is None:
             return self._give(BUY, at.ALL, 0)
         return self._submit(BUY, size, limit_price)
 
@@ -120,7 +120,7 @@ class Context:
         `size`: `"all"` that is held, a float in (0, 1] of it, or a whole number of shares. Below `limit_price` it is
         skipped.
         """
-        if size.__class__ is str and size == "all" and limit_price is None:
+        if type(size) is str and size == "all" and limit_price is None:
             return self._give(SELL, at.ALL, 0)
         return self._submit(SELL, size, limit_price)
 

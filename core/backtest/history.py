@@ -28,13 +28,13 @@ class ListHistory(list[Bar]):
 class LongHistory(Sequence[Bar]):
     """The last two blocks in memory; older bars are made again when they are asked for."""
 
-    __slots__ = ("_build", "_first", "_longest", "_newest", "_window")
+    __slots__ = ("_build", "_first", "_longest", "_oldest", "_window")
 
     def __init__(self, build: Callable[[int, int], Iterator[Bar]], *, longest: int | None) -> None:
         self._build, self._longest = build, longest
         self._window: list[Bar] = []
         self._first = 0
-        self._newest = UNBOUNDED if longest is None else longest
+        self._oldest = -(UNBOUNDED if longest is None else longest)
 
     def __len__(self) -> int:
         if self._longest is None:
@@ -42,9 +42,9 @@ class LongHistory(Sequence[Bar]):
         return min(self._first + len(self._window), self._longest)
 
     def __getitem__(self, key: Any) -> Any:
-        if key.__class__ is slice:
+        if type(key) is slice:
             start = key.start
-            if start.__class__ is int and -self._newest <= start < 0 and key.stop is None and key.step is None:
+            if type(start) is int and self._oldest <= start < 0 and key.stop is None and key.step is None:
                 return self._window[key]
             return self._slice(key)
         size = len(self)
@@ -101,7 +101,7 @@ class HistoryWriter:
         if isinstance(self.history, LongHistory) and len(self._window) >= LIST_BARS:
             del self._window[:BLOCK]
             self.history._first += BLOCK  # noqa: SLF001 - the two are one module's halves
-            self.history._newest = min(self.history._newest, BLOCK)  # noqa: SLF001
+            self.history._oldest = max(self.history._oldest, -BLOCK)  # noqa: SLF001
 
     def _list_append(self) -> Callable[[Bar], None]:
         append: Callable[[Bar], None] = list.append.__get__(self._window)
