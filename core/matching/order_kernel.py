@@ -10,7 +10,7 @@ from core.matching import fill_kernel
 from core.matching import order_layout as at
 from core.matching.borrowed import column_at, table_at
 from core.matching.compiled import compiled
-from core.matching.integers import DOWN, HALF_UP, mul_div
+from core.matching.integers import DOWN, mul_div
 from core.matching.model import RATE, UNLIMITED, ReasonCode
 from core.matching.rules_kernel import (
     BELOW_LOT,
@@ -21,6 +21,8 @@ from core.matching.rules_kernel import (
     PARTIAL_VOLUME,
     SELL,
     Integers,
+    relieved,
+    target_shares,
 )
 
 AT_TARGET: Final = ReasonCode.AT_TARGET.number
@@ -82,8 +84,7 @@ def aim(order: Integers, state: Integers, terms: Integers, price: int, equity: i
     """Turn a target part of the equity into shares, and into a side; end it when nothing is to do."""
     if order[at.KIND] != at.TARGET or order[at.QUANTITY] > 0:
         return
-    budget = mul_div(equity, order[at.VALUE], RATE, DOWN)
-    target = mul_div(budget, terms[at.DIVISOR], price * terms[at.FACTOR], DOWN)
+    target = target_shares(equity, order[at.VALUE], price, terms[at.FACTOR], terms[at.DIVISOR])
     order[at.TARGET_SHARES] = target
     if target == state[at.POSITION]:
         finish(order, state, AT_TARGET, at.NEVER)
@@ -229,11 +230,8 @@ def take_in(account: Integers, state: Integers, index: int, filled: int, amount:
 def give_out(account: Integers, state: Integers, line: Integers, filled: int, amount: int, fees: int, tax: int) -> None:
     """Take sold shares away, receive their proceeds, and write down what they had cost: all in proportion."""
     held = state[at.POSITION]
-    cost, spent, income = state[at.COST], state[at.SPENT], state[at.INCOME]
-    if filled != held:
-        cost = mul_div(cost, filled, held, HALF_UP)
-        spent = mul_div(spent, filled, held, HALF_UP)
-        income = mul_div(income, filled, held, HALF_UP)
+    cost, spent = relieved(state[at.COST], filled, held), relieved(state[at.SPENT], filled, held)
+    income = relieved(state[at.INCOME], filled, held)
     line[at.L_ENTRY], line[at.L_SPENT], line[at.L_RELIEVED], line[at.L_INCOME] = state[at.ENTRY], spent, cost, income
     state[at.POSITION] -= filled
     state[at.COST] -= cost

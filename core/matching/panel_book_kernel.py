@@ -40,7 +40,7 @@ from core.matching.panel_layout import (
     Integers,
     Tape,
 )
-from core.matching.rules_kernel import CENT
+from core.matching.rules_kernel import CENT, relieved
 
 MONEY_UNIT: Final = 10_000
 
@@ -168,11 +168,9 @@ def give_out(
     tax: int,
 ) -> None:
     """Take sold shares away, receive their proceeds, and write down the trade that it closes."""
-    held, cost, spent, income = state[POSITION], state[COST], state[SPENT], state[INCOME]
-    if filled != held:
-        cost = mul_div(cost, filled, held, HALF_UP)
-        spent = mul_div(spent, filled, held, HALF_UP)
-        income = mul_div(income, filled, held, HALF_UP)
+    held = state[POSITION]
+    cost, spent = relieved(state[COST], filled, held), relieved(state[SPENT], filled, held)
+    income = relieved(state[INCOME], filled, held)
     trade[0], trade[1], trade[2], trade[3] = symbol, state[ENTRY], day, filled
     trade[4], trade[5], trade[6], trade[7] = spent, amount, amount - fees - tax - cost + income, cost
     account[TRADE_COUNT] += 1

@@ -11,8 +11,7 @@ import numpy as np
 from core.matching.borrowed import borrowed
 from core.matching.compiled import compiled
 from core.matching.fill_kernel import worth
-from core.matching.integers import DOWN, mul_div
-from core.matching.model import RATE, ReasonCode
+from core.matching.model import ReasonCode
 from core.matching.panel_book_kernel import (
     add_lot,
     apply_event,
@@ -62,7 +61,7 @@ from core.matching.panel_layout import (
     Terms,
 )
 from core.matching.panel_order_kernel import AT_TARGET, match_buy, match_sale
-from core.matching.rules_kernel import BUY, INSUFFICIENT_CASH, NO_VOLUME, PARTIAL_VOLUME, SELL
+from core.matching.rules_kernel import BUY, INSUFFICIENT_CASH, NO_VOLUME, PARTIAL_VOLUME, SELL, target_shares
 
 SUSPENDED: Final = ReasonCode.SUSPENDED.number
 
@@ -113,8 +112,7 @@ def aim(waiting: Integers, day: int, prices: Integers, tape: Tape, terms: Terms,
             continue
         if equity < 0:
             equity = equity_at(book, tape, prices, day, terms.scale)
-        budget = mul_div(equity, order[PART], RATE, DOWN)
-        target = mul_div(budget, divisor, today[order[SYMBOL]] * factor, DOWN)
+        target = target_shares(equity, order[PART], today[order[SYMBOL]], factor, divisor)
         position = holdings[order[SYMBOL], POSITION]
         order[TARGET] = target
         if target == position:

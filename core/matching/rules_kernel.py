@@ -280,3 +280,15 @@ def fill(quantity: int, standing: int, cap: int, step: int) -> tuple[int, int]:
     """Return what is filled of an order, and its reason, under a cap of volume."""
     filled = capped(quantity, cap, step)
     return filled, PARTIAL_VOLUME if filled < quantity else standing
+
+
+@inlined
+def relieved(value: int, sold: int, held: int) -> int:
+    """Return the part of a holding's cost, or of what it received, that goes with the shares sold: half up."""
+    return value if sold == held else mul_div(value, sold, held, HALF_UP)
+
+
+@inlined
+def target_shares(equity: int, part: int, price: int, unit_factor: int, unit_divisor: int) -> int:
+    """Return how many shares are worth `part` billionths of the equity at a price, rounded down."""
+    return mul_div(mul_div(equity, part, RATE, DOWN), unit_divisor, price * unit_factor, DOWN)

@@ -15,7 +15,7 @@ from core.matching.indicator_kernel import mean_of_sums, running_sums
 from core.matching.integers import DOWN, HALF_UP, mul_div
 from core.matching.model import RATE, UNLIMITED
 from core.matching.panel_layout import RATIO
-from core.matching.rules_kernel import BUY, CENT, PENDING, SELL, volume_cap
+from core.matching.rules_kernel import BUY, CENT, PENDING, SELL, relieved, volume_cap
 from core.matching.sweep_layout import Floats, Integers, Rules, Series
 from core.matching.sweep_measure_kernel import measure_trial, write_equity
 
@@ -114,9 +114,7 @@ def fill_sale(series: Series, rules: Rules, state: Integers, counts: Integers, b
     )  # fmt: skip
     if filled == 0:
         return
-    cost, income = state[at.COST], state[at.INCOME]
-    if filled != held:
-        cost, income = mul_div(cost, filled, held, HALF_UP), mul_div(income, filled, held, HALF_UP)
+    cost, income = relieved(state[at.COST], filled, held), relieved(state[at.INCOME], filled, held)
     pnl = amount - fees - cost + income
     state[at.CASH] += amount - fees
     state[at.POSITION] -= filled
