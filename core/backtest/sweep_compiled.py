@@ -65,11 +65,13 @@ def can_compile(request: RunRequest, series: Sequence[Series]) -> bool:
 def averages_of(make: Callable[..., object], tried: Sequence[Parameters]) -> Averages | None:
     """Return the trials of the dual moving average; None for another strategy, or for sizes that differ."""
     first = make(**tried[0])
-    if type(first) is not DualMovingAverage or any(one.get("size", first.size) != first.size for one in tried):
+    sizes = {one["size"] for one in tried if "size" in one}
+    if type(first) is not DualMovingAverage or not sizes <= {first.size}:
         return None
-    pairs = np.array([(one.get("fast", first.fast), one.get("slow", first.slow)) for one in tried], dtype=np.int64)
-    lengths, places = np.unique(pairs, return_inverse=True)
-    return Averages(lengths.astype(np.int64), places.reshape(pairs.shape).astype(np.int64), first.size)
+    fast = np.array([one.get("fast", first.fast) for one in tried], dtype=np.int64)
+    slow = np.array([one.get("slow", first.slow) for one in tried], dtype=np.int64)
+    lengths, places = np.unique(np.stack((fast, slow), axis=1), return_inverse=True)
+    return Averages(lengths, places.reshape(-1, 2).astype(np.int64), first.size)
 
 
 def quick_refusal(make: Callable[..., object]) -> Callable[[Parameters], str | None]:
