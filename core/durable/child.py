@@ -130,7 +130,8 @@ async def _next(messages: "asyncio.Queue[tuple[Kind, Any]]", process: Any, limit
         if held > limits.memory_mb:
             raise RunOverLimit(reason=f"it needed more than {limits.memory_mb:g} MB")
         with suppress(TimeoutError):
-            return await asyncio.wait_for(messages.get(), WATCH_SECONDS)
+            async with asyncio.timeout(WATCH_SECONDS):  # wait_for of Python 3.11 may swallow the limit of time
+                return await messages.get()
 
 
 def memory_mb(pid: int | None) -> float:

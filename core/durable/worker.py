@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -110,10 +110,9 @@ class Worker:
                 await self._tidying.if_due(self._executor)
             except Exception as error:  # noqa: BLE001 - the database may be back at the next look
                 log.warning("the look for runs failed", kind=type(error).__name__, reason=str(error)[:200])
-            try:
-                await asyncio.wait_for(self._news.wait(), SWEEP_SECONDS)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_SECONDS):  # wait_for of Python 3.11 may swallow the end of a worker
+                    await self._news.wait()
 
     async def _take_up(self, runner: Runner) -> None:
         """Queue again what an earlier life of this worker left behind."""

@@ -225,6 +225,19 @@ async def test_a_worker_that_stops_gives_its_runs_back_without_blame(works: Work
     assert works.job.kept == [run_id]
 
 
+async def test_a_worker_ends_when_told_to_also_when_news_come_at_that_moment(works: Works) -> None:
+    for steps in range(5):
+        worker = works.start_worker()
+        news = works.service._listeners[-1].__self__._news  # type: ignore[attr-defined]
+        while not news._waiters:  # noqa: ASYNC110 - until it listens
+            await asyncio.sleep(0)
+        news.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        worker.cancel()
+        assert await asyncio.wait({worker}, timeout=10) == ({worker}, set()), steps
+
+
 async def test_teams_see_their_own_runs_only(works: Works) -> None:
     run_id = await works.queue()
     with pytest.raises(RunNotFound):
