@@ -72,7 +72,7 @@ class SweepResult:
         metrics: dict[str, float | int | None] = {}
         for name, values in self.figures.items():
             value = float(values[number])
-            metrics[name] = None if np.isnan(value) else int(value) if name in WHOLE else value
+            metrics[name] = None if np.isnan(value) else int(value) if name in WHOLE and value.is_integer() else value
         return Trial(number=number, parameters=self.parameters[number], metrics=metrics, error=self.errors.get(number))
 
     def page(self, number: int = 1, size: int = 50) -> list[Trial]:

@@ -11,7 +11,7 @@ def part(
 ) -> SymbolSweep:
     result = SweepResult(
         parameters=[{"n": 1}, {"n": 2}, {"n": 3}],
-        figures={"sharpe": np.array(figures)},
+        figures={"sharpe": np.array(figures), "num_trades": np.array([len(days), 3.0, days[0]])},
         errors=errors,
         refused=[({"n": 0}, "too small")],
         objective="sharpe",
@@ -31,6 +31,7 @@ def test_medians_failures_and_returns_of_equal_parts() -> None:
     )
     assert whole.errors == {1: "B: broke"}
     assert [whole.trial(number).metrics["sharpe"] for number in range(3)] == [2.0, None, None]
+    assert [whole.trial(number).metrics["num_trades"] for number in (0, 2)] == [2, 1.5]
     assert whole.best is not None
     assert whole.best.number == 0
     assert whole.refused == [({"n": 0}, "too small")]
