@@ -17,6 +17,7 @@ from core.backtest.report_text import (
     metric_text,
     money,
     percent,
+    price,
     word,
 )
 from core.backtest.results import Cell, ResultDraft, Rows
@@ -227,6 +228,8 @@ def _cell(name: str, value: Cell, language: Language) -> str:
     if name in {"pnl", "return_bps"} and isinstance(value, int | float):
         kind = "up" if value > 0 else "down" if value < 0 else ""
         return f'<td class="{kind}">{money(value) if name == "pnl" else percent(value / 10_000)}</td>'
+    if name in {"entry_px", "exit_px"} and isinstance(value, float):
+        return f"<td>{price(value)}</td>"
     if name == "reason":
         return f'<td class="text">{escape(_outcome(str(value), language))}</td>'
     if name == "side" and value in {"buy", "sell"}:

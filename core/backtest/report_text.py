@@ -137,3 +137,9 @@ def percent(value: float) -> str:
 def money(value: float) -> str:
     """Return an amount with separators and two decimals; what rounds to zero has no sign."""
     return f"{round(value, 2) + 0.0:,.2f}"
+
+
+def price(value: float) -> str:
+    """Return a price with separators and two decimals, up to four where it has them."""
+    text = f"{value:,.4f}"
+    return text[:-2] if text.endswith("00") else text.rstrip("0")

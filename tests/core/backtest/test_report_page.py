@@ -81,6 +81,7 @@ def test_english_page_says_what_happened() -> None:
     for said in (
         "Simulated market: the prices are invented.",
         "The benchmark ends before the run; the comparison is cut there.",
+        "10.00 10.10 10.00 1.00%",
         "20230103 to",
         "500 bars",
         "Maximum drawdown -8.74%",
