@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import repeat
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,23 +38,24 @@ class MadeBar(_Quick, Bar):
 
 
 class ColumnBar(MadeBar):
-    """A bar of a table of columns. Its first and last place hold the number of its row: `dt` and `raw` are made of it
-    when somebody looks at them, for most strategies never do. Only code in C that asks no class for its items, as
-    `json` does, sees the numbers; `_asdict()` is what to give it.
+    """A bar of a table of columns. Its first place holds the number of its row and its last one the table: `dt` and
+    `raw` are made of them when somebody looks, for most strategies never do. Only code in C that asks no class for its
+    items, as `json` does, sees what is there; `_asdict()` is what to give it.
     """
 
     __slots__ = ()
-    table: ClassVar["TableRows"]
 
     @property
     def dt(self) -> str:
         """The date as the data spells it."""
-        return self.table.dt(tuple.__getitem__(self, 0))
+        table: TableRows = tuple.__getitem__(self, -1)
+        return table.dt(tuple.__getitem__(self, 0))
 
     @property
     def raw(self) -> "RawRow":
         """The data's own row."""
-        return RawRow(self.table.columns, tuple.__getitem__(self, 0) + self.table.offset)
+        table: TableRows = tuple.__getitem__(self, -1)
+        return RawRow(table.columns, tuple.__getitem__(self, 0) + table.offset)
 
     def __getitem__(self, key: Any) -> Any:
         return (self.dt, *tuple.__getitem__(self, FIGURES), self.raw)[key]
@@ -66,14 +67,16 @@ class ColumnBar(MadeBar):
         return repr(Bar(*self))
 
     def __eq__(self, other: object) -> bool:
-        if type(self) is type(other):
-            return tuple.__eq__(self, other)
-        return self[:] == (other[:] if isinstance(other, ColumnBar) else other)
+        if not isinstance(other, ColumnBar):
+            return self[:] == other
+        is_same_table = tuple.__getitem__(self, -1) is tuple.__getitem__(other, -1)
+        return tuple.__eq__(self, other) if is_same_table else self[:] == other[:]
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = tuple.__hash__
+    def __hash__(self) -> int:
+        return hash(tuple.__getitem__(self, FIGURES))
 
     def __reduce__(self) -> tuple[type[Bar], tuple[Any, ...]]:
         """Copy and pickle as the plain kind, with a plain row."""
@@ -134,13 +137,10 @@ class TableRows:
 class BarMaker:
     """Makes the bars of one instrument, stretch by stretch."""
 
-    __slots__ = ("_bars", "_floats", "_kind", "_lowest")
+    __slots__ = ("_bars", "_floats", "_lowest", "_table")
 
     def __init__(self, bars: CheckedBars) -> None:
-        self._bars = bars
-        self._kind: type[MadeBar] = MadeBar
-        if bars.table.rows is None:
-            self._kind = type("Bar", (ColumnBar,), {"__slots__": (), "table": TableRows(bars)})
+        self._bars, self._table = bars, TableRows(bars)
         self._lowest, self._floats = _shared_floats(bars)
 
     def build(self, start: int, stop: int) -> Iterator[Bar]:
@@ -148,10 +148,10 @@ class BarMaker:
         bars, prices = self._bars, [self._prices(name, start, stop) for name in PRICES]
         volume = repeat(None) if bars.volume is None else bars.volume[start:stop].tolist()
         if bars.table.rows is None:
-            rows = list(range(start, min(stop, len(bars))))
-            return map(self._kind, zip(rows, *prices, volume, rows, strict=False))
+            rows = range(start, min(stop, len(bars)))
+            return map(ColumnBar, zip(rows, *prices, volume, repeat(self._table), strict=False))
         raw = bars.table.rows[start + bars.row_offset : stop + bars.row_offset]
-        return map(self._kind, zip(bars.dts(start, stop), *prices, volume, raw, strict=False))
+        return map(MadeBar, zip(bars.dts(start, stop), *prices, volume, raw, strict=False))
 
     def _prices(self, name: str, start: int, stop: int) -> Any:
         if name not in self._bars.prices:

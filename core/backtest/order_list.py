@@ -65,18 +65,18 @@ class OrderList(Sequence[Order]):
         return zip(rows.tolist(), self._account.orders[rows].tolist(), strict=True)
 
     def _order(self, row: int, figures: list[int]) -> Order:
-        holding, kind, ended = self._account.holdings[figures[at.HOLDING]], figures[at.KIND], figures[at.ENDED]
+        member, kind, ended = self._account.members[figures[at.HOLDING]], figures[at.KIND], figures[at.ENDED]
         value = figures[at.VALUE]
         return Order(
             id=row + 1,
-            symbol=holding.symbol,
+            symbol=member.symbol,
             side=SIDES[figures[at.SIDE]],
             size_kind=KINDS[kind],
             shares=value if kind == at.SHARES else 0,
             part=value if kind in {at.PART, at.TARGET} else 0,
             limit_price=self._account.limits.get(row),
             submitted=figures[at.SUBMITTED],
-            spell=holding.bars.dt,
+            spell=member.bars.dt,
             target=figures[at.TARGET_SHARES],
             reason=REASONS[figures[at.REASON]],
             quantity=figures[at.QUANTITY],

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,18 @@ Waiting = tuple[int, int, int, int, int, int]
 """An order that waits: its row of the table of orders from 0, side, kind, value, limit, and the bar it was given on."""
 
 
+class Member(NamedTuple):
+    """What an account knows of a holding: enough to tell of its orders, and no way back, so that a run can be let go."""
+
+    symbol: str
+    bars: CheckedBars
+    queue: list[Waiting]
+
+
 class Account:
     """Cash in 0.0001 of the currency, every order and every fill; shared by the holdings of a portfolio."""
 
-    __slots__ = ("_view", "holdings", "ledger", "limits", "orders", "submitted", "table")
+    __slots__ = ("_view", "ledger", "limits", "members", "orders", "submitted", "table")
 
     def __init__(self, cash: int) -> None:
         self.table = np.zeros(at.ACCOUNT_SIZE, dtype=np.int64)
@@ -45,7 +53,7 @@ class Account:
         self._note_places()
         self.submitted = 0
         self.limits: dict[int, float] = {}
-        self.holdings: list[Holding] = []
+        self.members: list[Member] = []
 
     @property
     def cash(self) -> int:
@@ -70,10 +78,10 @@ class Account:
     def write_waiting(self) -> None:
         """Write down the orders that have not met a bar yet."""
         self.make_room()
-        for holding in self.holdings:
-            for order in holding.queue:
+        for number, member in enumerate(self.members):
+            for order in member.queue:
                 if self.orders[order[0], at.KIND] == 0:
-                    order_kernel.enter(self.orders, order[0], holding.number, *order[1:])
+                    order_kernel.enter(self.orders, order[0], number, *order[1:])
 
     def _note_places(self) -> None:
         """Write down where the tables lie: kernels that are called for each order are told addresses."""
@@ -149,8 +157,9 @@ class Holding:
         self.symbol, self.bars, self.account, self.options = symbol, bars, account, options
         self.factor = 10 ** max(0, AMOUNT_PLACES - bars.places)
         self.divisor = 10 ** max(0, bars.places - AMOUNT_PLACES)
-        self.number = len(account.holdings)
-        account.holdings.append(self)
+        self.queue: list[Waiting] = []
+        self.number = len(account.members)
+        account.members.append(Member(symbol, bars, self.queue))
         self.state = np.zeros(at.STATE_SIZE, dtype=np.int64)
         self.state[[at.TODAY, at.USED_AT, at.ENTRY]] = at.NEVER
         self.state[at.NUMBER], self.state[at.CARRIES] = self.number, options.carry_orders
@@ -167,7 +176,6 @@ class Holding:
         }
         self._gaps = terms.gap_after if gaps is None else gaps
         self._first = at.NEVER
-        self.queue: list[Waiting] = []
         self.lots = DividendLots()
         self.owed: list[tuple[int, int]] = []
         self.withheld = 0

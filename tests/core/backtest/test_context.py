@@ -1,7 +1,9 @@
 """What a strategy holds in its hands: read-only, without the future, and the same for short and long runs."""
 
 import copy
+import gc
 import pickle
+import weakref
 from collections.abc import Mapping
 from functools import partial
 from math import isnan
@@ -93,6 +95,29 @@ def test_bars_are_named_tuples_that_can_be_kept(kind: Any) -> None:
     assert bar._replace(close=1.5).close == 1.5
     assert repr(bar).startswith("Bar(dt='2")
     assert repr(copy.copy(bar)) == repr(bar)
+
+
+def test_bars_of_columns_are_alike_where_their_data_is() -> None:
+    found: list[Bar] = []
+    for size in (3, 3, 4):
+        backtest(lambda bar, _: found.append(bar), bars=columns(size))
+    assert found[:3] == found[3:6] == found[6:9]
+    assert {found[1], found[4], found[7]} == {found[1]}
+    assert found[0] != found[4]
+
+
+def test_a_run_over_columns_leaves_nothing_to_collect() -> None:
+    """Millions of bars are a matter of the memory: a run that is over lets go of its data at once."""
+    bars = columns(50)
+    bars["close"] = bars["close"].copy()
+    gone = weakref.ref(bars["close"])
+    gc.disable()
+    try:
+        backtest(lambda bar, ctx: ctx.buy(1), bars=bars)
+        del bars
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_bars_of_columns_are_spelled_when_somebody_looks() -> None:
