@@ -32,7 +32,7 @@ Waiting = tuple[int, int, int, int, int, int]
 
 
 class Member(NamedTuple):
-    """What an account knows of a holding: enough to tell of its orders, and no way back, so that a run can be let go."""
+    """What an account knows of a holding: enough to tell of its orders, and no way back that would keep a run alive."""
 
     symbol: str
     bars: CheckedBars
