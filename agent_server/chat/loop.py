@@ -297,8 +297,10 @@ class ChatLoop:
 
     @staticmethod
     async def _timed(talk: _Talk, stream: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-        """Pass a stream on, as long as the turn has time. The stream is closed whatever happens."""
+        """Pass a stream on, as long as the turn has time; without time none begins. It is closed whatever happens."""
         try:
+            if talk.budget.seconds_left <= 0:
+                raise _OutOfTime
             while True:
                 try:
                     async with asyncio.timeout(talk.budget.seconds_left) as deadline:
