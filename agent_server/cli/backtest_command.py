@@ -137,8 +137,8 @@ def backtest(  # noqa: PLR0913, PLR0917 - the options are the interface
 
     The file is run as a program of yours, with your rights. Without --symbol it is a script that calls
     backtest(asset=...) and persist() itself: they reach this desk's assets and results. Dividends and bonus shares of
-    the desk's event table are booked on their days. Prices are raw; bar.close * bar.raw["adj_factor"] can be compared
-    over them.
+    the desk's event table are booked on their days. Prices of bars are raw; ctx.sma and its like look through those
+    days, bar.close * bar.raw["adj_factor"] can be compared over them.
 
     --matching vwap fills at the average price of the next bar, open_auction at the next opening auction, those with
     "tick" at the first trade or order book after it begins, counterparty_offer through the levels of that book as far

@@ -19,6 +19,7 @@ SECONDS: Final = 19
 """Characters of a moment to the second."""
 PRICES: Final = ("open", "high", "low", "close")
 FIELDS: Final = (*PRICES, "volume")
+FACTOR: Final = "adj_factor"
 PLACES: Final = (2, 3, 4, 6, 8)
 """Powers of ten tried for the prices of a series, finest last."""
 LARGEST: Final = 2**53
@@ -30,7 +31,7 @@ class CheckedBars:
     """The columns of one instrument. Prices are int64 in units of 10**-places; a missing column is absent.
 
     `times` are days or milliseconds, `days` numbers YYYYMMDD. `row_offset` is how many rows of the data lie before
-    the first bar.
+    the first bar; `factor_column` names the adjustment factors, if the data have some.
     """
 
     times: Moments
@@ -41,6 +42,7 @@ class CheckedBars:
     spelled_dates: Any = field(repr=False)
     table: BarTable = field(repr=False)
     row_offset: int = 0
+    factor_column: str = FACTOR
 
     def __len__(self) -> int:
         return len(self.times)
@@ -134,6 +136,7 @@ def check_bars(
         spelled_dates=dates,
         table=table,
         row_offset=inside.start,
+        factor_column=names.get(FACTOR, FACTOR),
     )
 
 

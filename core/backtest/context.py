@@ -13,12 +13,18 @@ from core.backtest.history import BLOCK, ListHistory, LongHistory
 from core.backtest.order_list import OrderList
 from core.backtest.problems import ColumnMissing, OrderInvalid
 from core.backtest.settlement import UNIT, Account, Holding, Waiting
+from core.backtest.signal_prices import SignalPrices, signal_prices
 from core.matching import indicator_kernel
 from core.matching import order_layout as at
 from core.matching.model import RATE
 from core.matching.rules_kernel import BUY, SELL
 
 Floats = NDArray[np.float64]
+NEEDS: Final = {
+    "sma": ("close",), "ema": ("close",), "rsi": ("close",), "atr": ("high", "low"), "highest": ("high",),
+    "lowest": ("low",),
+}  # fmt: skip
+"""The columns of each indicator."""
 LARGEST_LOG: Final = 10_000
 """Lines a strategy may log; later ones are counted and dropped."""
 
@@ -27,11 +33,13 @@ class Context:
     """The `ctx` of a strategy. Everything in it is read-only; orders are the only way to change the account.
 
     `position` is the shares held now, `history` the bars so far with the current one last, capped at `max_history`.
+    Bars are raw. Indicators look through ex-dates where the data have a column `adj_factor`, and are told in the prices
+    of the current bar.
     """
 
     __slots__ = (
-        "_account", "_block", "_columns", "_equity", "_holding", "_initial", "_log", "_now", "_queue", "history",
-        "position",
+        "_account", "_block", "_columns", "_equity", "_holding", "_initial", "_log", "_now", "_queue", "_signals",
+        "history", "position",
     )  # fmt: skip
 
     history: ListHistory | LongHistory
@@ -45,6 +53,7 @@ class Context:
     _log: list[str]
     _now: list[int]
     _queue: list[Waiting]
+    _signals: SignalPrices | None
 
     def __init__(
         self,
@@ -66,6 +75,7 @@ class Context:
             "_block": {},
             "_columns": {},
             "_log": [],
+            "_signals": None,
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -229,25 +239,26 @@ class Context:
 
     def _computed(self, name: str, length: int) -> Floats:
         """Compute a whole column once; each value rests on its own and earlier bars alone."""
-        close, scale = self._prices("close", name), 10**self._holding.bars.places
-        if name == "sma":
-            return indicator_kernel.sma(close, length, scale)
-        if name == "ema":
-            return indicator_kernel.ema(close, length, scale)
+        signals = self._signals
+        if signals is None:
+            signals = signal_prices(self._holding.bars)
+            object.__setattr__(self, "_signals", signals)
+        columns, scale = signals.columns, signals.scale
+        for needed in NEEDS[name]:
+            if needed not in columns:
+                raise ColumnMissing(column=needed, purpose=f"ctx.{name}", columns=", ".join(columns))
+        close = columns["close"]
         if name == "rsi":
-            return indicator_kernel.rsi(close, length)
-        if name == "atr":
-            high, low = self._prices("high", name), self._prices("low", name)
-            return indicator_kernel.atr(high, low, close, length, scale)
-        if name == "highest":
-            return indicator_kernel.extreme(self._prices("high", name), length, scale, 1)
-        return indicator_kernel.extreme(self._prices("low", name), length, scale, -1)
-
-    def _prices(self, name: str, wanted_by: str) -> Any:
-        prices = self._holding.bars.prices
-        if name not in prices:
-            raise ColumnMissing(column=name, purpose=f"ctx.{wanted_by}", columns=", ".join(prices))
-        return prices[name]
+            return indicator_kernel.rsi(close, length)  # the same in any prices
+        if name == "sma":
+            values = indicator_kernel.sma(close, length, scale)
+        elif name == "ema":
+            values = indicator_kernel.ema(close, length, scale)
+        elif name == "atr":
+            values = indicator_kernel.atr(columns["high"], columns["low"], close, length, scale)
+        else:
+            values = indicator_kernel.extreme(columns[NEEDS[name][0]], length, scale, 1 if name == "highest" else -1)
+        return signals.told(values)
 
 
 @lru_cache(maxsize=1024)

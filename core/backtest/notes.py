@@ -20,13 +20,16 @@ def notes_of(series: Series, holding: Holding) -> list[str]:
 
 
 def _falls(series: Series) -> list[str]:
-    """Tell of the days on which raw prices fell because shares were split: a moving average takes that for a loss."""
+    """Tell of the days on which raw prices fell because shares were split: an average of them takes that for a loss."""
     days = [due.action.ex_date.isoformat() for due in series.due if due.index and due.action.bonus_per_share >= SPLIT]
     if not days:
         return []
     more = f" and {len(days) - 1} more days" if len(days) > 1 else ""
-    told = f"{series.name}: prices are raw and fall with the bonus shares of {days[0]}{more}, also for signals"
-    return [f"{told}; the days of a desk have bar.raw['adj_factor'] to compare them by"]
+    told = f"{series.name}: prices of bars are raw and fall with the bonus shares of {days[0]}{more}"
+    column = series.bars.factor_column
+    if series.bars.column(column) is None:
+        return [f"{told}, for ctx.sma and its like too: a column {column} would let them look through that"]
+    return [f"{told}; ctx.sma and its like look through that, sums of your own need bar.raw['{column}']"]
 
 
 def _passed_over(series: Series, holding: Holding, due: DueAction) -> str | None:

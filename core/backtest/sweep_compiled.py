@@ -13,6 +13,7 @@ from core.backtest.panel_market import padded
 from core.backtest.problems import ParameterInvalid
 from core.backtest.request import RunRequest
 from core.backtest.series import Series
+from core.backtest.signal_prices import signal_prices
 from core.backtest.strategies.moving_average import DualMovingAverage
 from core.backtest.sweep_grid import Parameters
 from core.backtest.sweep_trials import NamedStrategy
@@ -98,7 +99,7 @@ def run_compiled(
     """Run trials over one instrument, in stretches by several threads; the averages are shared by all."""
     tape, rules = _series(series, request), _rules(series, request, averages.size, request.cash)
     lengths, pairs = averages.lengths, averages.pairs
-    means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
+    means = _means(series, lengths)
 
     def run(part: slice) -> tuple[slice, CompiledTrials]:
         return part, _trials(means, pairs[part], tape, rules, NO_CURVES)
@@ -114,7 +115,7 @@ def run_compiled_series(
 
     def run(series: Series) -> CompiledTrials:
         tape, rules = _series(series, request), _rules(series, request, averages.size, cash)
-        means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
+        means = _means(series, lengths)
         return _trials(means, pairs, tape, rules, NO_CURVES)
 
     return in_threads(run, many, threads)
@@ -124,7 +125,7 @@ def curves_of(averages: Averages, request: RunRequest, series: Series, *, thread
     """Return the equity of every trial at the end of each bar, in 0.0001: one row a trial."""
     tape, rules = _series(series, request), _rules(series, request, averages.size, request.cash)
     lengths, pairs = averages.lengths, averages.pairs
-    means = kernel.means_of(tape.closes, lengths, 10**series.bars.places)
+    means = _means(series, lengths)
     out = np.zeros((len(pairs), len(series.bars)), dtype=np.int64)
 
     def run(part: slice) -> None:
@@ -132,6 +133,12 @@ def curves_of(averages: Averages, request: RunRequest, series: Series, *, thread
 
     list(in_threads(run, _stretches(len(pairs)), threads))
     return out
+
+
+def _means(series: Series, lengths: Integers) -> Floats:
+    """Return the averages that `ctx.sma` shows: one row a length."""
+    signals = signal_prices(series.bars)
+    return signals.told(kernel.means_of(signals.columns["close"], lengths, signals.scale))
 
 
 def _stretches(count: int) -> list[slice]:

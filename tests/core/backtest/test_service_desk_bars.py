@@ -63,7 +63,12 @@ async def test_days_can_be_compared_over_ex_dates(store: MarketStore, market: Ma
     result = backtest(lambda bar, ctx: seen.append(bar.raw["adj_factor"]), bars=table)
     assert seen == columns["adj_factor"].tolist()
     (note,) = result.warnings
-    assert note.startswith(f"{row['symbol']}: prices are raw and fall with the bonus shares of {row['ex_date']}")
+    told = f"{row['symbol']}: prices of bars are raw and fall with the bonus shares of {row['ex_date']}"
+    assert note.startswith(told)
+    means: list[float] = []
+    backtest(lambda _, ctx: means.append(ctx.sma(2)), bars=table)
+    before = columns["close"][at - 1] * columns["adj_factor"][at - 1] / columns["adj_factor"][at]
+    assert means[at] == pytest.approx((before + columns["close"][at]) / 2, abs=1e-5)
 
 
 async def test_bounds_are_included(market: MarketService, store: MarketStore) -> None:
