@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import structlog
 
 from core.clock import CHINA, FrozenClock
 from core.ids import SeededIds
@@ -29,6 +30,14 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.fixture(autouse=True)
+def _keep_logging_as_it_is() -> Iterator[None]:
+    """Undo what commands that run in this process do to the log: tests after them look into it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
 
 from agent_server.cli.backtest_command import RulesWord, market_rules
@@ -32,13 +31,6 @@ class Strategy:
     def on_bar(self, bar, ctx):
         ctx.order_target_pct(0.5)
 """
-
-
-@pytest.fixture(autouse=True)
-def _keep_logging_as_it_is():
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture(scope="module")

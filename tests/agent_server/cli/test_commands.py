@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import typer
 from typer.testing import CliRunner, Result
 
@@ -20,13 +19,6 @@ from agent_server.cli.skill_command import parse_pairs
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse battery\n"
 Run = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def _keep_logging_as_it_is():
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture

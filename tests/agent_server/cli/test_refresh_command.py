@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import respx
-import structlog
 from typer.testing import CliRunner, Result
 
 from agent_server.cli.context import Invocation
@@ -21,13 +20,6 @@ from tests.support.rest_desk import cheap_passwords
 Run = Callable[..., Result]
 BARS = {"url__regex": r"https://([0-9]+\.)?push2his\.eastmoney\.com/.*"}
 LINES = ["2026-11-18,10.00,10.00,10.10,9.90,1000,1000000", "2026-11-19,10.20,10.20,10.30,10.10,1000,1020000"]
-
-
-@pytest.fixture(autouse=True)
-def _keep_logging_as_it_is():
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture(autouse=True)

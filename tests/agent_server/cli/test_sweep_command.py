@@ -1,13 +1,12 @@
 """`dingpan backtest sweep` on a desk with the simulated market."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import click
 import pytest
-import structlog
 import typer
 from typer.testing import CliRunner, Result
 
@@ -29,13 +28,6 @@ class Strategy:
         elif ctx.position and bar.close < ctx.sma(self.length):
             ctx.sell()
 """
-
-
-@pytest.fixture(autouse=True)
-def _keep_logging_as_it_is() -> Iterator[None]:
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture(scope="module")
