@@ -1,7 +1,6 @@
 """Fixtures everybody uses: a clock that stands still, repeatable ids, both databases, the real market data."""
 
 import asyncio
-import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -22,14 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the journeys: a long test that one of two workers begins last leaves the other idle."""
     items.sort(key=lambda item: "journeys" not in item.path.parts)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Leave what is loaded by now alone and look for new garbage less often: that took a tenth of all tests' time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)
