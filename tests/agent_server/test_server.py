@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from agent_server.cli.serve_command import listen
 from agent_server.kernels import LATER, READY
 from agent_server.starting import StartingApp
+from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -153,3 +155,11 @@ async def test_before_the_desk_is_open_everything_is_told_to_come_back() -> None
     assert json.loads(sent[1]["body"]) == {"status": "alive"}
     assert json.loads(sent[3]["body"])["code"] == "starting"
     assert dict(sent[2]["headers"])[b"retry-after"] == b"1"
+
+
+def test_no_part_of_an_answer_waits_for_the_acknowledgement_of_the_one_before(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, host="127.0.0.1", port=0)
+    with listen(settings) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
